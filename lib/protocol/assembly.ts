@@ -1,0 +1,104 @@
+import { Buffer } from 'node:buffer';
+import { CloseCode } from './close';
+import { ProtocolError } from './errors';
+import { applyMask } from './mask';
+import { Opcode, type DataOpcode } from './opcode';
+import { invalidText, Utf8Validator } from './utf8';
+
+/** An empty fragment costs its sender nothing, so it counts like this many. */
+const EMPTY_FRAGMENT_WEIGHT = 8;
+
+const FIRST_CAPACITY = 256;
+
+const EMPTY = Buffer.alloc(0);
+
+/** A piece of payload: where it lies, how it is masked, how much is known to follow. */
+export interface Piece {
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** The masking key, rotated to the first byte of the piece. */
+  readonly key: number;
+  /** Bytes from the end of this piece to the end of the message, `Infinity` when unknown. */
+  readonly following: number;
+}
+
+/**
+ * One message whose bytes did not arrive whole: cut into fragments (RFC 6455 §5.4), into reads, or
+ * both.
+ *
+ * Every piece is copied into one buffer that doubles, so memory stays below twice what was
+ * received however the pieces are cut, no list of pieces exists, and no read buffer is held.
+ *
+ * ```
+ *   buffer  [ received so far ............ | free ... ]
+ *           0                              length     capacity
+ * ```
+ */
+export class Assembly {
+  readonly isText: boolean;
+  readonly #validator: Utf8Validator | undefined;
+  #buffer: Buffer = EMPTY;
+  #length = 0;
+  #fragments = 0;
+
+  constructor(opcode: DataOpcode) {
+    this.isText = opcode === Opcode.Text;
+    this.#validator = this.isText ? new Utf8Validator() : undefined;
+  }
+
+  /** Bytes of payload so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Counts a frame of this message.
+   *
+   * @throws ProtocolError 1008 above `maxFragments`
+   */
+  countFragment(payloadLength: number, maxFragments: number): void {
+    this.#fragments += payloadLength === 0 ? EMPTY_FRAGMENT_WEIGHT : 1;
+    if (this.#fragments > maxFragments) {
+      throw new ProtocolError(
+        `message in more than maxFragments ${maxFragments} frames`,
+        CloseCode.PolicyViolation,
+      );
+    }
+  }
+
+  /**
+   * Copies a piece to the end of the message and unmasks it there.
+   *
+   * @throws ProtocolError 1007 at the first octet that cannot be UTF-8
+   */
+  append(piece: Piece): void {
+    const from = this.#length;
+    const to = from + piece.end - piece.start;
+    this.#grow(to, to + piece.following);
+    piece.source.copy(this.#buffer, from, piece.start, piece.end);
+    applyMask(this.#buffer, from, to, piece.key);
+    this.#length = to;
+    if (this.#validator?.push(this.#buffer, from, to) === false) throw invalidText();
+  }
+
+  /**
+   * The whole message.
+   *
+   * @throws ProtocolError 1007 when the text ends inside of a character
+   */
+  finish(): string | Buffer {
+    if (this.#validator === undefined) return this.#buffer.subarray(0, this.#length);
+    if (!this.#validator.isComplete) throw invalidText();
+    return this.#buffer.toString('utf8', 0, this.#length);
+  }
+
+  /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */
+  #grow(needed: number, enough: number): void {
+    if (needed <= this.#buffer.length) return;
+    const doubled = Math.max(FIRST_CAPACITY, this.#buffer.length * 2);
+    const next = Buffer.allocUnsafe(Math.max(needed, Math.min(doubled, enough)));
+    this.#buffer.copy(next, 0, 0, this.#length);
+    this.#buffer = next;
+  }
+}

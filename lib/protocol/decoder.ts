@@ -1,0 +1,262 @@
+import { Buffer } from 'node:buffer';
+import { Assembly } from './assembly';
+import { parseClose, type Close } from './close';
+import {
+  checkFrameStart,
+  checkMessageSize,
+  clientHeaderSize,
+  decodeLength,
+  decodeMask,
+  FIN,
+  MAX_CLIENT_HEADER,
+  opcodeOf,
+} from './frame';
+import { applyMask, rotateKey } from './mask';
+import { isControl, Opcode, type ControlOpcode } from './opcode';
+import { decodeText } from './utf8';
+
+/** Who hears what the bytes mean. Called synchronously, in the order of the bytes. */
+export interface DecoderSink {
+  onMessage(data: string | Buffer, isBinary: boolean): void;
+  onPing(payload: Buffer): void;
+  onPong(payload: Buffer): void;
+  onClose(close: Close): void;
+}
+
+/** What a peer may make us hold. */
+export interface DecoderLimits {
+  /** Bytes of one message. */
+  readonly maxPayload: number;
+  /** Frames of one message; an empty one counts as eight. */
+  readonly maxFragments: number;
+}
+
+/** A payload smaller than this part of the memory it lies in is copied out, not passed on. */
+const KEEP_FRACTION = 4;
+
+/** A control frame whose payload is still arriving. */
+interface PartialControl {
+  readonly opcode: ControlOpcode;
+  readonly payload: Buffer;
+  filled: number;
+}
+
+/**
+ * Turns the bytes of a client into messages and control frames (RFC 6455 §5, §6.2).
+ *
+ * ```
+ *                 header complete                     last byte of the frame
+ *   ┌────────┐ ─────────────────────▶ ┌─────────┐ ──────────────────────────▶ header
+ *   │ header │                        │ payload │
+ *   └────────┘ ◀──┐ whole frame is    └─────────┘
+ *        └────────┘ in this read
+ * ```
+ * Invariants:
+ * - `#remaining` > 0 exactly in `payload`.
+ * - `#control` is set only in `payload`; a control frame never touches `#assembly` (§5.4).
+ * - between frames, `#assembly` is set exactly while a fragmented message is open.
+ * - `#rest` is set only while halted.
+ *
+ * The chunks are unmasked in place: they must belong to the decoder.
+ */
+export class Decoder {
+  readonly #limits: DecoderLimits;
+  readonly #sink: DecoderSink;
+  #flow: 'running' | 'halted' | 'finished' = 'running';
+  #rest: Buffer | undefined = undefined;
+  #header: Buffer | undefined = undefined;
+  #headerLength = 0;
+  #first = 0;
+  #key = 0;
+  #remaining = 0;
+  #assembly: Assembly | undefined = undefined;
+  #control: PartialControl | undefined = undefined;
+
+  constructor(limits: DecoderLimits, sink: DecoderSink) {
+    this.#limits = limits;
+    this.#sink = sink;
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @throws ProtocolError when they break a rule; the decoder must not be used after that
+   */
+  push(chunk: Buffer): void {
+    if (this.#rest !== undefined) {
+      this.#rest = Buffer.concat([this.#rest, chunk]);
+      return;
+    }
+    this.#run(chunk);
+  }
+
+  /** Stops after the frame at hand; bytes that were pushed already are kept. Callable from the sink. */
+  halt(): void {
+    if (this.#flow === 'running') this.#flow = 'halted';
+  }
+
+  /**
+   * Goes on with the bytes that were kept.
+   *
+   * @throws ProtocolError as {@link push}
+   */
+  resume(): void {
+    if (this.#flow !== 'halted') return;
+    this.#flow = 'running';
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined) this.#run(rest);
+  }
+
+  /** Ignores everything that follows (RFC 6455 §1.4: after the close, data is discarded). */
+  finish(): void {
+    this.#flow = 'finished';
+    this.#rest = undefined;
+    this.#assembly = undefined;
+    this.#control = undefined;
+  }
+
+  // The hot loop of the way in: bench/echo.mjs.
+  #run(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && this.#flow === 'running') {
+      at = this.#remaining > 0 ? this.#gather(chunk, at) : this.#frame(chunk, at);
+    }
+    if (at < chunk.length && this.#flow === 'halted') this.#rest = detach(chunk.subarray(at));
+  }
+
+  #frame(chunk: Buffer, at: number): number {
+    const available = chunk.length - at;
+    if (this.#headerLength > 0 || available < 2) return this.#splitHeader(chunk, at);
+    // Bounds: available was just compared.
+    const headerEnd = at + clientHeaderSize(chunk[at + 1]!);
+    if (headerEnd > chunk.length) return this.#splitHeader(chunk, at);
+    this.#readHeader(chunk, at, headerEnd);
+    return this.#payload(chunk, headerEnd);
+  }
+
+  /** A header cut by the end of a read: its bytes are gathered, and judged as soon as they can be. */
+  #splitHeader(chunk: Buffer, start: number): number {
+    const header = (this.#header ??= Buffer.allocUnsafe(MAX_CLIENT_HEADER));
+    for (let at = start; at < chunk.length; ) {
+      header[this.#headerLength++] = chunk[at++]!;
+      if (this.#headerLength < 2) continue;
+      // Two bytes are there; fail early, before the length and the key arrive.
+      const second = header[1]!;
+      checkFrameStart(header[0]!, second, this.#assembly !== undefined);
+      if (this.#headerLength < clientHeaderSize(second)) continue;
+      this.#readHeader(header, 0, this.#headerLength);
+      this.#headerLength = 0;
+      return this.#payload(chunk, at);
+    }
+    return chunk.length;
+  }
+
+  #readHeader(header: Buffer, at: number, end: number): void {
+    const first = header[at]!;
+    checkFrameStart(first, header[at + 1]!, this.#assembly !== undefined);
+    const length = decodeLength(header, at);
+    this.#first = first;
+    this.#key = decodeMask(header, end);
+    this.#remaining = length;
+    if (!isControl(opcodeOf(first))) this.#checkLimits(length);
+  }
+
+  /** Told by the header alone: nothing is allocated for a length that was only declared. */
+  #checkLimits(length: number): void {
+    const { maxPayload, maxFragments } = this.#limits;
+    const assembly = this.#assembly;
+    if (assembly === undefined) {
+      checkMessageSize(length, maxPayload, opcodeOf(this.#first) === Opcode.Text);
+    } else {
+      checkMessageSize(assembly.length + length, maxPayload, assembly.isText);
+      assembly.countFragment(length, maxFragments);
+    }
+  }
+
+  /** The payload begins at `at`: taken in place when it is here whole and needs no assembly. */
+  #payload(chunk: Buffer, at: number): number {
+    const end = at + this.#remaining;
+    const isWhole = end <= chunk.length;
+    const opcode = opcodeOf(this.#first);
+    if (isControl(opcode)) {
+      if (isWhole) return this.#wholeControl(opcode, chunk, at);
+      this.#control = { opcode, payload: Buffer.allocUnsafe(this.#remaining), filled: 0 };
+    } else if (this.#assembly === undefined) {
+      if (isWhole && this.#isFinal()) return this.#wholeMessage(chunk, at);
+      this.#assembly = new Assembly(opcode);
+      this.#assembly.countFragment(this.#remaining, this.#limits.maxFragments);
+    }
+    return this.#gather(chunk, at);
+  }
+
+  #wholeMessage(chunk: Buffer, at: number): number {
+    const end = at + this.#remaining;
+    applyMask(chunk, at, end, this.#key);
+    this.#remaining = 0;
+    if (opcodeOf(this.#first) === Opcode.Text) {
+      this.#sink.onMessage(decodeText(chunk, at, end), false);
+    } else {
+      this.#sink.onMessage(detach(chunk.subarray(at, end)), true);
+    }
+    return end;
+  }
+
+  #wholeControl(opcode: ControlOpcode, chunk: Buffer, at: number): number {
+    const end = at + this.#remaining;
+    applyMask(chunk, at, end, this.#key);
+    this.#remaining = 0;
+    this.#tellControl(opcode, detach(chunk.subarray(at, end)));
+    return end;
+  }
+
+  /** Takes what is here of a payload that is not taken in place. */
+  #gather(chunk: Buffer, start: number): number {
+    const end = Math.min(chunk.length, start + this.#remaining);
+    this.#remaining -= end - start;
+    if (this.#control === undefined) {
+      const following = this.#isFinal() ? this.#remaining : Infinity;
+      this.#assembly?.append({ source: chunk, start, end, key: this.#key, following });
+    } else {
+      chunk.copy(this.#control.payload, this.#control.filled, start, end);
+      applyMask(this.#control.payload, this.#control.filled, this.#control.filled + end - start, this.#key);
+      this.#control.filled += end - start;
+    }
+    this.#key = rotateKey(this.#key, end - start);
+    if (this.#remaining === 0) this.#endFrame();
+    return end;
+  }
+
+  #endFrame(): void {
+    const control = this.#control;
+    const assembly = this.#assembly;
+    if (control !== undefined) {
+      this.#control = undefined;
+      this.#tellControl(control.opcode, control.payload);
+    } else if (assembly !== undefined && this.#isFinal()) {
+      this.#assembly = undefined;
+      this.#sink.onMessage(assembly.finish(), !assembly.isText);
+    }
+  }
+
+  #tellControl(opcode: ControlOpcode, payload: Buffer): void {
+    if (opcode === Opcode.Ping) {
+      this.#sink.onPing(payload);
+    } else if (opcode === Opcode.Pong) {
+      this.#sink.onPong(payload);
+    } else {
+      const close = parseClose(payload);
+      this.finish();
+      this.#sink.onClose(close);
+    }
+  }
+
+  #isFinal(): boolean {
+    return (this.#first & FIN) !== 0;
+  }
+}
+
+/** The bytes themselves, or a copy where passing them on would pin much more memory than they are. */
+function detach(bytes: Buffer): Buffer {
+  return bytes.length * KEEP_FRACTION < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+}

@@ -1,0 +1,81 @@
+import type { Buffer } from 'node:buffer';
+
+/** Below this many bytes a plain loop is faster than setting up words (bench/micro/unmask.mjs). */
+const WORDS_FROM = 48;
+
+const keyBytes = new Uint8Array(4);
+const keyWord = new Int32Array(keyBytes.buffer);
+
+/** The buffer whose words were used last: the frames of one read share one view. */
+let lastBuffer: ArrayBufferLike | undefined;
+let lastWords: Int32Array = new Int32Array(0);
+
+
+/**
+ * Applies a masking key to `bytes[start..end)` in place; masking and unmasking are the same
+ * operation (RFC 6455 §5.3).
+ *
+ * @param key - the four bytes of the masking key, read as one big-endian number
+ */
+export function applyMask(bytes: Buffer, start: number, end: number, key: number): void {
+  if (end - start < WORDS_FROM) {
+    applyByBytes(bytes, start, end, key);
+    return;
+  }
+  const { buffer, byteOffset } = bytes;
+  const aligned = start + (-(byteOffset + start) & 3);
+  applyByBytes(bytes, start, aligned, key);
+  const rotated = rotateKey(key, aligned - start);
+  const wordsEnd = aligned + ((end - aligned) & ~3);
+  applyByWords(buffer, byteOffset + aligned, byteOffset + wordsEnd, rotated);
+  applyByBytes(bytes, wordsEnd, end, rotated);
+}
+
+/**
+ * The key as it continues after `count` bytes were masked: frames arrive in pieces
+ * (octet i of the payload uses octet i modulo 4 of the key, §5.3).
+ */
+export function rotateKey(key: number, count: number): number {
+  const bits = (count & 3) << 3;
+  return bits === 0 ? key : (key << bits) | (key >>> (32 - bits));
+}
+
+function applyByBytes(bytes: Buffer, start: number, end: number, key: number): void {
+  const k0 = key >>> 24;
+  const k1 = (key >>> 16) & 0xff;
+  const k2 = (key >>> 8) & 0xff;
+  const k3 = key & 0xff;
+  let at = start;
+  // Bounds are the caller's: start and end lie inside of bytes, so `!` holds in this loop.
+  for (const last = end - 3; at < last; at += 4) {
+    bytes[at]! ^= k0;
+    bytes[at + 1]! ^= k1;
+    bytes[at + 2]! ^= k2;
+    bytes[at + 3]! ^= k3;
+  }
+  if (at < end) bytes[at]! ^= k0;
+  if (at + 1 < end) bytes[at + 1]! ^= k1;
+  if (at + 2 < end) bytes[at + 2]! ^= k2;
+}
+
+/** `from` and `to` are multiples of 4, counted from the start of the ArrayBuffer. */
+function applyByWords(buffer: ArrayBufferLike, from: number, to: number, key: number): void {
+  if (buffer !== lastBuffer) {
+    lastBuffer = buffer;
+    lastWords = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+  }
+  const words = lastWords;
+  const word = nativeWord(key);
+  const last = to >>> 2;
+  for (let at = from >>> 2; at < last; at++) words[at]! ^= word;
+}
+
+/** The key as a word in the byte order of this machine. */
+function nativeWord(key: number): number {
+  keyBytes[0] = key >>> 24;
+  keyBytes[1] = key >>> 16;
+  keyBytes[2] = key >>> 8;
+  keyBytes[3] = key;
+  // The view has exactly one element.
+  return keyWord[0]!;
+}

@@ -1,0 +1,117 @@
+import { isAscii, isUtf8, type Buffer } from 'node:buffer';
+import { CloseCode } from './close';
+import { ProtocolError } from './errors';
+
+/** Up to this length a loop over char codes beats a call into C++ (bench/micro/text.mjs). */
+const TINY_TEXT = 16;
+
+/** From this length, checking first and copying as Latin-1 wins for ASCII (bench/micro/text.mjs). */
+const LONG_TEXT = 2048;
+
+const REPLACEMENT = '\ufffd';
+
+/**
+ * The text in `bytes[start..end)`.
+ *
+ * @throws ProtocolError 1007 when it is not UTF-8 (RFC 6455 §8.1)
+ */
+export function decodeText(bytes: Buffer, start: number, end: number): string {
+  if (end - start <= TINY_TEXT) {
+    const text = tinyAscii(bytes, start, end);
+    if (text !== undefined) return text;
+  } else if (end - start >= LONG_TEXT) {
+    return longText(bytes.subarray(start, end));
+  }
+  const text = bytes.toString('utf8', start, end);
+  // Only a decoder that met bad bytes, or a sender that meant it, gives U+FFFD.
+  if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) throw invalidText();
+  return text;
+}
+
+function longText(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString('latin1');
+  if (!isUtf8(bytes)) throw invalidText();
+  return bytes.toString('utf8');
+}
+
+function tinyAscii(bytes: Buffer, start: number, end: number): string | undefined {
+  let text = '';
+  for (let at = start; at < end; at++) {
+    // Bounds are the caller's.
+    const byte = bytes[at]!;
+    if (byte > 0x7f) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** What a message with bad text is answered with (RFC 6455 §8.1). */
+export function invalidText(): ProtocolError {
+  return new ProtocolError('text is not UTF-8 (§8.1)', CloseCode.InvalidPayload);
+}
+
+/**
+ * Checks UTF-8 that arrives in pieces and fails at the first bad octet, not at the end
+ * (RFC 6455 §8.1, RFC 3629 §4).
+ *
+ * ```
+ *            lead byte of a sequence of n
+ *   ┌──────┐ ─────────────────────────────▶ ┌────────────────────────────┐
+ *   │ need │                                │ need n-1, the next byte in │
+ *   │  0   │ ◀───────────────────────────── │ [lower, upper]             │
+ *   └──────┘   last byte of the sequence    └────────────────────────────┘
+ * ```
+ * Invariant: between pieces, what was pushed is a valid prefix of UTF-8.
+ */
+export class Utf8Validator {
+  #need = 0;
+  #lower = 0x80;
+  #upper = 0xbf;
+
+  /** Whether the text may end here: no sequence is open. */
+  get isComplete(): boolean {
+    return this.#need === 0;
+  }
+
+  /** Takes the next piece, `bytes[start..end)`; false when it cannot be UTF-8. */
+  push(bytes: Buffer, start: number, end: number): boolean {
+    let at = start;
+    while (at < end && this.#need > 0) if (!this.#step(bytes[at++]!)) return false;
+    const tail = lastBoundary(bytes, at, end);
+    if (tail > at && !isUtf8(bytes.subarray(at, tail))) return false;
+    for (at = tail; at < end; at++) if (!this.#step(bytes[at]!)) return false;
+    return true;
+  }
+
+  #step(byte: number): boolean {
+    if (this.#need === 0) return this.#lead(byte);
+    if (byte < this.#lower || byte > this.#upper) return false;
+    this.#need--;
+    this.#lower = 0x80;
+    this.#upper = 0xbf;
+    return true;
+  }
+
+  /** The table of well-formed sequences, RFC 3629 §4: UTF8-1 to UTF8-4. */
+  #lead(byte: number): boolean {
+    if (byte <= 0x7f) return true;
+    if (byte < 0xc2 || byte > 0xf4) return false;
+    this.#need = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    if (byte === 0xe0) this.#lower = 0xa0;
+    if (byte === 0xed) this.#upper = 0x9f;
+    if (byte === 0xf0) this.#lower = 0x90;
+    if (byte === 0xf4) this.#upper = 0x8f;
+    return true;
+  }
+}
+
+/** Where the last sequence of the piece starts if it may be cut; at most 3 bytes before the end. */
+function lastBoundary(bytes: Buffer, start: number, end: number): number {
+  const first = Math.max(start, end - 3);
+  for (let at = end - 1; at >= first; at--) {
+    const byte = bytes[at]!;
+    if (byte < 0x80) return at + 1;
+    if (byte >= 0xc0) return at;
+  }
+  return end;
+}
