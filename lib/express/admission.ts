@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http';
+import { refusal, type Refusal } from '../protocol/handshake';
+import { hostOf, type App } from './app';
+import type { Origins } from './options';
+
+/** How many sockets and handshakes there may be. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
+}
+
+/**
+ * Counts connections, those of one address too when that is limited.
+ *
+ * Invariant: as many `leave`s as successful `enter`s; the map holds no zeros.
+ */
+export class Admission {
+  readonly #limits: ConnectionLimits;
+  readonly #perAddress = new Map<string, number>();
+  #count = 0;
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
+  }
+
+  /** Whether it has to be told the address when a client leaves. */
+  get countsAddresses(): boolean {
+    return this.#limits.maxConnectionsPerIp !== Infinity;
+  }
+
+  /** Takes a place; a refusal when there is none. */
+  enter(address: string): Refusal | undefined {
+    const { maxConnections, maxConnectionsPerIp } = this.#limits;
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    if (this.#count >= maxConnections) {
+      return refusal(503, 'too many connections', { 'Retry-After': '10' });
+    }
+    if (ofAddress >= maxConnectionsPerIp) {
+      return refusal(429, 'too many connections from this address', { 'Retry-After': '10' });
+    }
+    this.#count++;
+    if (this.countsAddresses) this.#perAddress.set(address, ofAddress + 1);
+    return undefined;
+  }
+
+  /** Gives the place back. */
+  leave(address: string): void {
+    this.#count--;
+    const ofAddress = this.#perAddress.get(address);
+    if (ofAddress === undefined) return;
+    if (ofAddress > 1) this.#perAddress.set(address, ofAddress - 1);
+    else this.#perAddress.delete(address);
+  }
+}
+
+const ORIGIN_REFUSED =
+  'this origin may not connect: allow it with the option "origins" of the route or of attachWebSocket';
+
+/**
+ * Whether this page may open a socket here (RFC 6455 §10.2). Strings are compared exactly; nothing
+ * is parsed, least of all the request target.
+ */
+export function checkOrigin(
+  app: App,
+  request: IncomingMessage,
+  origins: Origins,
+): Refusal | undefined {
+  const { origin } = request.headers;
+  return isAllowed(app, request, origins, origin) ? undefined : refusal(403, ORIGIN_REFUSED);
+}
+
+function isAllowed(
+  app: App,
+  request: IncomingMessage,
+  origins: Origins,
+  origin: string | undefined,
+): boolean {
+  if (typeof origins === 'function') return origins(origin, request);
+  if (origin === undefined || origins === '*') return true;
+  const host = hostOf(app, request);
+  if (host !== undefined && (origin === `https://${host}` || origin === `http://${host}`)) return true;
+  return origins !== 'same-origin' && origins.includes(origin);
+}

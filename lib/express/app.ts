@@ -1,0 +1,59 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** An Express app (4 or 5), or any handler in the manner of Connect. */
+export type App = (req: Request, res: Response, next: NextFunction) => unknown;
+
+/** What an Express app has besides being a function; Connect has none of it. */
+interface Settings {
+  readonly request?: object;
+  readonly response?: object;
+  get?(name: string): unknown;
+}
+
+type Trust = (address: string | undefined, hop: number) => boolean;
+type ParseQuery = (query: string) => unknown;
+
+/** A setting of the app, `undefined` where it has none. */
+export function settingOf(app: App, name: string): unknown {
+  return (app as Settings).get?.(name);
+}
+
+/** Makes a true Express request of what Node parsed, as `app.handle` does. */
+export function adoptRequest(app: App, request: IncomingMessage): Request {
+  const { request: prototype } = app as Settings;
+  if (prototype !== undefined) Object.setPrototypeOf(request, prototype);
+  // Its prototype was just set; a Connect app's middleware knows to expect less.
+  const req = request as Request;
+  const parse = settingOf(app, 'query parser fn') as ParseQuery | undefined;
+  // Express 4 parses the query in a middleware of the app's own pipeline, 5 in a getter.
+  if (parse !== undefined && !('query' in req)) {
+    Object.assign(req, { query: parse(request.url?.split('?').slice(1).join('?') ?? '') });
+  }
+  return req;
+}
+
+/** Makes a true Express response, as `app.handle` does. */
+export function adoptResponse(app: App, req: Request, response: ServerResponse): Response {
+  const { response: prototype } = app as Settings;
+  if (prototype !== undefined) Object.setPrototypeOf(response, prototype);
+  // Its prototype was just set.
+  const res = response as Response;
+  const locals: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  return Object.assign(res, { locals, req: Object.assign(req, { res }) });
+}
+
+/** The host and port that the request was sent to; a proxy's word only where it is trusted. */
+export function hostOf(app: App, req: IncomingMessage): string | undefined {
+  const trust = settingOf(app, 'trust proxy fn') as Trust | undefined;
+  const forwarded = req.headers['x-forwarded-host'];
+  if (typeof forwarded === 'string' && trust?.(req.socket.remoteAddress, 0) === true) {
+    return forwarded.split(',', 1)[0]?.trim();
+  }
+  return req.headers.host;
+}
+
+/** The client's address, as Express knows it under `trust proxy`. */
+export function addressOf(req: IncomingMessage): string {
+  return (req as Request).ip ?? req.socket.remoteAddress ?? '';
+}

@@ -1,0 +1,91 @@
+import type { Server } from 'node:http';
+import { typeError } from '../protocol/errors';
+import type { App } from './app';
+import { LiveAttachment, type Attachment } from './attachment';
+import { gateOf } from './gate';
+import { checkChoice, checkNames, resolveLimits, type AttachOptions } from './options';
+import type { AnyRoute } from './route';
+
+const OPTION_NAMES = ['use', 'maxPendingHandshakes', 'unmatched', 'exclusive', 'onError'];
+
+/**
+ * Gives an Express app WebSocket routes, on the server that it already has.
+ *
+ * ```ts
+ * const server = createServer(app);
+ * const sockets = attachWebSocket(app, server, [
+ *   route('/echo', (socket) => socket.on('message', (data) => socket.send(data))),
+ * ]);
+ * server.listen(3000);
+ * ```
+ *
+ * @param app - the Express app (4 or 5), or any handler `(req, res, next)` in the manner of Connect
+ * @param server - the `http.Server` or `https.Server` that serves it
+ * @param routes - what {@link route} made; the first that matches takes the socket
+ * @param options - limits and middleware for all routes; a route's own limits win
+ * @throws TypeError `ERR_WS_INVALID_ARGUMENT` for an argument of the wrong kind, an unknown option,
+ *   or a path that Express refuses; RangeError `ERR_WS_OUT_OF_RANGE` for an option out of range;
+ *   Error `ERR_WS_PATH_TAKEN` for a path that is on this server already
+ */
+export function attachWebSocket(
+  app: App,
+  server: Server,
+  routes: readonly AnyRoute[],
+  options: AttachOptions = {},
+): Attachment {
+  checkApp(app);
+  checkServer(server);
+  checkRoutes(routes);
+  checkNames('attachWebSocket', options, OPTION_NAMES);
+  const { exclusive = false, unmatched = 'auto', onError } = options;
+  if (typeof exclusive !== 'boolean') throw invalid(`exclusive must be true or false`);
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw invalid(`onError must be a function, got ${typeof onError}`);
+  }
+  const attachment = new LiveAttachment(app, routes, options);
+  gateOf(server).add({
+    attachment,
+    unmatched: checkChoice('unmatched', unmatched, ['auto', 'app', 'ignore']),
+    exclusive,
+    reapAfter: resolveLimits({}, options).handshakeTimeout,
+  });
+  return attachment;
+}
+
+function checkApp(app: unknown): void {
+  if (typeof app === 'function') return;
+  throw invalid(`the first argument must be the Express app, got ${kindOf(app)}`);
+}
+
+/** An app has `on` and `listen` as well, but it is a function. */
+function checkServer(server: unknown): void {
+  const isEmitter =
+    typeof server === 'object' && server !== null && 'on' in server && 'emit' in server;
+  if (isEmitter) return;
+  throw invalid(
+    `the second argument must be the http.Server, got ${kindOf(server)}: pass what createServer(app) ` +
+      'or app.listen(…) returns',
+  );
+}
+
+function checkRoutes(routes: unknown): void {
+  if (!Array.isArray(routes)) throw invalid(`routes must be an array, got ${kindOf(routes)}`);
+  const wrong = routes.findIndex((each) => !isRoute(each));
+  if (wrong >= 0) {
+    throw invalid(`routes[${wrong}] must come from route(), got ${kindOf(routes[wrong])}`);
+  }
+}
+
+function isRoute(value: unknown): value is AnyRoute {
+  return typeof value === 'object' && value !== null && 'path' in value && 'handlers' in value;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'function' && 'handle' in value) return 'an Express app';
+  return typeof value;
+}
+
+function invalid(message: string): TypeError {
+  return typeError(message, 'ERR_WS_INVALID_ARGUMENT');
+}

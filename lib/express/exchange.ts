@@ -1,0 +1,223 @@
+import { Buffer } from 'node:buffer';
+import { ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Socket as NetSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Request, Response } from 'express';
+import { refusal, type Refusal } from '../protocol/handshake';
+import { Alarm, clock } from '../socket/clock';
+import { adoptRequest, adoptResponse, type App } from './app';
+
+/** A client that was answered has this long to take the answer and leave, in milliseconds. */
+const LINGER_MS = 800;
+
+/** Bytes that may come before the 101; then reading stops until there is a socket to read them. */
+const MAX_EARLY = 65_536;
+
+/** Of what middleware may have set, the headers that do not belong on a 101 (RFC 9110 §8.6, §15.2). */
+const NOT_ON_101 = [
+  'content-length',
+  'content-type',
+  'transfer-encoding',
+  'etag',
+  'trailer',
+  'keep-alive',
+  'sec-websocket-accept',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+];
+
+/** Takes over the transport of an accepted exchange, and what the client has sent already. */
+export type Takeover = (transport: Duplex, head: Buffer) => void;
+
+/** How an exchange ended: as a WebSocket, with an HTTP answer, or with the client leaving. */
+export type Outcome = 'accepted' | 'answered' | 'gone';
+
+/** To be the first listener on every connection that Node hands over: nobody else listens. */
+export function ignoreError(): void {
+  // A reset shows as 'close' as well; there is nothing to be done about the error itself.
+}
+
+/**
+ * One HTTP request whose connection Node has handed over, until it is a WebSocket or was answered.
+ * The only file that knows how a `ServerResponse` is put onto such a connection, and taken off it.
+ *
+ * ```
+ *                 accept    ┌───────────┐  101 is out  ┌──────────┐
+ *              ┌──────────▶ │ accepting │ ───────────▶ │ accepted │  transport handed on
+ *   ┌─────────┐│            └───────────┘              └──────────┘
+ *   │ pending ├┤ refuse, or middleware answers         ┌──────────┐
+ *   └─────────┘├─────────────────────────────────────▶ │ answered │  FIN, LINGER_MS, destroyed
+ *              │ FIN or reset                          └──────────┘
+ *              └─────────────────────────────────────▶ │   gone   │  destroyed
+ *                                                      └──────────┘
+ * ```
+ * Invariants: the settled listener is called exactly once, on entering one of the three on the right; until
+ * then what the client sends is kept in order, up to a bound.
+ */
+export class Exchange extends Alarm {
+  readonly request: Request;
+  readonly #app: App;
+  readonly #transport: Duplex;
+  readonly #early: Buffer[];
+  #earlyBytes = 0;
+  #response: Response | undefined = undefined;
+  #state: 'pending' | 'accepting' | Outcome = 'pending';
+  #onSettled: (outcome: Outcome) => void = () => undefined;
+  #takeover: Takeover = () => undefined;
+
+  constructor(app: App, request: IncomingMessage, transport: Duplex, head: Buffer) {
+    super();
+    this.#app = app;
+    this.#transport = transport;
+    this.#early = [head];
+    this.request = adoptRequest(app, request);
+  }
+
+  /** Whether the decision is still open. */
+  get isPending(): boolean {
+    return this.#state === 'pending';
+  }
+
+  /** The true response, made when something wants to touch it. */
+  get response(): Response {
+    return (this.#response ??= this.#makeResponse());
+  }
+
+  /** Has this called once, when it has been decided. */
+  onSettled(listener: (outcome: Outcome) => void): void {
+    this.#onSettled = listener;
+  }
+
+  /** Gives user code this long to decide, and notices when the client leaves meanwhile. */
+  wait(ms: number): void {
+    this.#transport.on('data', this.#onData).on('end', this.#onLeft).on('close', this.#onLeft);
+    clock.set(this, ms);
+  }
+
+  /** Answers 101 with these headers, and what middleware put onto the response. */
+  accept(headers: Readonly<Record<string, string>>, takeover: Takeover): void {
+    const response = this.#response;
+    this.#state = 'accepting';
+    this.#takeover = takeover;
+    if (response === undefined) {
+      this.#transport.write(headOf101(headers), 'latin1');
+      this.#handOver();
+      return;
+    }
+    for (const name of NOT_ON_101) response.removeHeader(name);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    response.writeHead(101);
+    response.end();
+  }
+
+  /** Answers with an HTTP status instead; every refusal is this function. */
+  refuse({ status, headers, body }: Refusal): void {
+    if (this.#state !== 'pending') return;
+    const { response } = this;
+    if (response.headersSent) {
+      this.#transport.destroy();
+      return;
+    }
+    this.#settle('answered');
+    clock.set(this, LINGER_MS);
+    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const text = body === '' ? (STATUS_CODES[status] ?? '') : body;
+    response.statusCode = status;
+    response.setHeader('Content-Length', Buffer.byteLength(text));
+    response.end(text);
+  }
+
+  /** Has the app answer as it answers any other request. */
+  answerByApp(): void {
+    this.#settle('answered');
+    this.#app(this.request, this.response, () => {
+      // A Connect-style handler that passes on has nothing to say.
+      this.#state = 'pending';
+      this.refuse(refusal(404, ''));
+    });
+  }
+
+  /** The time is up. */
+  override ring(): void {
+    if (this.#state === 'pending') this.refuse(refusal(503, 'the handshake took too long'));
+    else this.#transport.destroy();
+  }
+
+  #makeResponse(): Response {
+    const response = new ServerResponse(this.request);
+    response.shouldKeepAlive = false;
+    const res = adoptResponse(this.#app, this.request, response);
+    // A Duplex is all that a response needs of its socket (seen on Node 20 to 26).
+    res.assignSocket(this.#transport as NetSocket);
+    res.once('finish', this.#onFinish);
+    this.#transport.on('drain', this.#onDrain);
+    return res;
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state !== 'pending' && this.#state !== 'accepting') return;
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes >= MAX_EARLY) this.#transport.pause();
+  };
+
+  readonly #onLeft = (): void => {
+    if (this.#state === 'pending' || this.#state === 'accepting') {
+      this.#settle('gone');
+      this.#transport.destroy();
+    }
+    if (this.#transport.destroyed) clock.clear(this);
+  };
+
+  /** Node's server passes this on for its own connections; this one it has let go of. */
+  readonly #onDrain = (): void => {
+    this.#response?.emit('drain');
+  };
+
+  readonly #onFinish = (): void => {
+    if (this.#state === 'accepting') {
+      this.#handOver();
+      return;
+    }
+    if (this.#state === 'pending') this.#settle('answered');
+    this.#leave();
+  };
+
+  /** After an answer: our FIN, and what still comes is dropped, for a reset would overtake the answer. */
+  #leave(): void {
+    const transport = this.#transport;
+    clock.set(this, LINGER_MS);
+    transport.off('close', this.#onLeft).on('close', () => clock.clear(this));
+    transport.resume();
+    transport.end();
+  }
+
+  #handOver(): void {
+    const transport = this.#transport;
+    const response = this.#response;
+    if (response !== undefined) {
+      response.detachSocket(transport as NetSocket);
+      transport.off('drain', this.#onDrain);
+      Object.assign(this.request, { res: undefined });
+    }
+    transport.off('data', this.#onData).off('end', this.#onLeft).off('close', this.#onLeft);
+    transport.off('error', ignoreError);
+    this.#settle('accepted');
+    const head = this.#early.length === 1 ? this.#early[0] : Buffer.concat(this.#early);
+    this.#takeover(transport, head ?? Buffer.alloc(0));
+  }
+
+  #settle(outcome: Outcome): void {
+    this.#state = outcome;
+    clock.clear(this);
+    this.#onSettled(outcome);
+  }
+}
+
+function headOf101(headers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`;
+}

@@ -1,0 +1,209 @@
+import type { Buffer } from 'node:buffer';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { stateError } from '../protocol/errors';
+import { asksForWebSocket, isOriginForm, refusal } from '../protocol/handshake';
+import { Alarm, clock } from '../socket/clock';
+import type { LiveAttachment } from './attachment';
+import { Exchange, ignoreError } from './exchange';
+import { describePath, type Match } from './matcher';
+import type { Mount } from './mount';
+import { replay } from './replay';
+import { Upgrade } from './upgrade';
+
+/** What to do with a WebSocket upgrade that no route matches. */
+export type Unmatched = 'auto' | 'app' | 'ignore';
+
+/** An attachment, and how it gets on with its neighbours. */
+export interface Entry {
+  readonly attachment: LiveAttachment;
+  readonly unmatched: Unmatched;
+  readonly exclusive: boolean;
+  /** How long an upgrade that nobody takes may stay. */
+  readonly reapAfter: number;
+}
+
+/** Somebody's upgrade request. */
+interface Arrival {
+  readonly request: IncomingMessage;
+  readonly transport: Duplex;
+  readonly head: Buffer;
+}
+
+interface Found {
+  readonly entry: Entry;
+  readonly mount: Mount;
+  readonly match: Exclude<Match, { kind: 'miss' }>;
+}
+
+const gates = new WeakMap<Server, Gate>();
+
+/** The gate of this server; a server has one, however many attaches there are. */
+export function gateOf(server: Server): Gate {
+  const gate = gates.get(server) ?? new Gate(server);
+  gates.set(server, gate);
+  return gate;
+}
+
+/** Whether this request asks for a WebSocket, by its `Upgrade` header (RFC 6455 §4.2.1). */
+export function isWebSocketUpgrade(request: IncomingMessage): boolean {
+  return asksForWebSocket(request.headers.upgrade);
+}
+
+/**
+ * The one `upgrade` listener of a server: finds the route, and otherwise stays out of the way.
+ *
+ * Invariant: every connection that Node hands over has an `error` listener from the first line on,
+ * and an end: it becomes a socket, is answered, is somebody else's, or is reaped.
+ */
+class Gate {
+  readonly #server: Server;
+  readonly #entries: Entry[] = [];
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on('upgrade', (request: IncomingMessage, transport: Duplex, head: Buffer) => {
+      this.#onUpgrade({ request, transport, head });
+    });
+  }
+
+  /**
+   * Lets an attachment take part.
+   *
+   * @throws Error `ERR_WS_PATH_TAKEN` when one of its paths is on this server already
+   */
+  add(entry: Entry): void {
+    const taken = new Set(this.#entries.flatMap(({ attachment }) => pathsOf(attachment)));
+    for (const path of pathsOf(entry.attachment)) {
+      if (taken.has(path)) throw pathTaken(path);
+      taken.add(path);
+    }
+    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive)) this.#keepToOurselves();
+    this.#entries.push(entry);
+  }
+
+  #onUpgrade(arrival: Arrival): void {
+    arrival.transport.on('error', ignoreError);
+    const { request } = arrival;
+    if (!isWebSocketUpgrade(request)) {
+      this.#onOther(arrival);
+      return;
+    }
+    const found = this.#find(request);
+    if (found === undefined) {
+      this.#onUnmatched(arrival);
+      return;
+    }
+    const { attachment } = found.entry;
+    const exchange = this.#exchange(found.entry, arrival);
+    if (found.match.kind === 'error') exchange.refuse(refusal(400, 'malformed path'));
+    else void new Upgrade(attachment, found.mount, exchange).run();
+  }
+
+  #find(request: IncomingMessage): Found | undefined {
+    for (const entry of this.#entries) {
+      for (const mount of entry.attachment.mounts) {
+        const match = mount.matcher.match(request);
+        if (match.kind !== 'miss') return { entry, mount, match };
+      }
+    }
+    return undefined;
+  }
+
+  /** Another protocol, such as h2c: as if we were not there. */
+  #onOther(arrival: Arrival): void {
+    const [first] = this.#entries;
+    if (this.#hasNeighbours() || first === undefined) {
+      this.#leave(arrival);
+    } else if (arrival.request.headers.upgrade === undefined) {
+      // Node drops header fields above `server.maxHeadersCount`, this one among them.
+      this.#exchange(first, arrival).refuse(refusal(400, 'too many header fields'));
+    } else {
+      arrival.transport.off('error', ignoreError);
+      replay(this.#server, arrival.request, arrival.transport, arrival.head);
+    }
+  }
+
+  #onUnmatched(arrival: Arrival): void {
+    const entry = this.#whoAnswers();
+    if (entry === undefined) {
+      this.#leave(arrival);
+      return;
+    }
+    const exchange = this.#exchange(entry, arrival);
+    if (isOriginForm(arrival.request.url)) exchange.answerByApp();
+    else exchange.refuse(refusal(400, 'malformed request target'));
+  }
+
+  /** Whose app answers what no route matches; nobody's when a neighbour may want it. */
+  #whoAnswers(): Entry | undefined {
+    const isAuto = !this.#hasNeighbours();
+    return this.#entries.find(
+      ({ unmatched }) => unmatched === 'app' || (unmatched === 'auto' && isAuto),
+    );
+  }
+
+  #hasNeighbours(): boolean {
+    return this.#server.listenerCount('upgrade') > 1;
+  }
+
+  #exchange({ attachment }: Entry, { request, transport, head }: Arrival): Exchange {
+    return new Exchange(attachment.app, request, transport, head);
+  }
+
+  /** Left to others; if none of them wants it, nobody but us would ever end it. */
+  #leave({ transport }: Arrival): void {
+    if (this.#entries.every(({ unmatched }) => unmatched === 'ignore')) return;
+    new Reaper(transport, Math.min(...this.#entries.map(({ reapAfter }) => reapAfter)));
+  }
+
+  /** Node has no way to stop an event half way, so ours are taken out before it is emitted. */
+  #keepToOurselves(): void {
+    const server = this.#server;
+    const emit = server.emit.bind(server);
+    server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
+      const [request, transport, head] = args as [IncomingMessage, Duplex, Buffer];
+      if (event !== 'upgrade' || !this.#claims(request)) return emit(event as string, ...args);
+      this.#onUpgrade({ request, transport, head });
+      return true;
+    };
+  }
+
+  #claims(request: IncomingMessage): boolean {
+    return isWebSocketUpgrade(request) && this.#find(request)?.entry.exclusive === true;
+  }
+}
+
+/** Ends a connection that was left to others, when none of them has touched it. */
+class Reaper extends Alarm {
+  readonly #transport: Duplex & { readonly bytesWritten?: number };
+  readonly #written: number | undefined;
+
+  constructor(transport: Duplex, ms: number) {
+    super();
+    this.#transport = transport;
+    this.#written = this.#transport.bytesWritten;
+    transport.once('close', () => clock.clear(this));
+    clock.set(this, ms);
+  }
+
+  override ring(): void {
+    const transport = this.#transport;
+    const isRead = transport.listenerCount('data') + transport.listenerCount('readable') > 0;
+    if (!isRead && transport.bytesWritten === this.#written) transport.destroy();
+  }
+}
+
+function pathsOf({ mounts }: LiveAttachment): string[] {
+  return [...mounts].flatMap(({ route: { path } }) =>
+    Array.isArray(path) ? path.map(describePath) : [describePath(path as string)],
+  );
+}
+
+function pathTaken(path: string): Error {
+  return stateError(
+    `the path ${path} is attached to this server already: give all routes of a server to one ` +
+      'attachWebSocket call, or take another path',
+    'ERR_WS_PATH_TAKEN',
+  );
+}

@@ -1,0 +1,129 @@
+import { Router, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { Refusal } from '../protocol/handshake';
+import { Rooms } from '../rooms/rooms';
+import type { SocketHooks, SocketSettings } from '../socket/settings';
+import type { Socket } from '../socket/socket';
+import { isThenable, settle } from '../socket/user-code';
+import { Admission } from './admission';
+import type { App } from './app';
+import { makeCodec } from './codec';
+import { Matcher } from './matcher';
+import { resolveConnectionLimits, resolveLimits, type AttachOptions, type Limits, type Middleware } from './options';
+import { reportError } from './report';
+import type { AnyRoute } from './route';
+
+/** What a mount is made of. */
+export interface MountTerms {
+  readonly app: App;
+  readonly route: AnyRoute;
+  readonly options: AttachOptions;
+  /** Counts for the whole attach. */
+  readonly total: Admission;
+  /** Called when the connection of a socket is gone. */
+  onGone(): void;
+}
+
+/** A route as one attach runs it: everything resolved, and its live sockets. */
+export class Mount {
+  readonly route: AnyRoute;
+  readonly limits: Limits;
+  readonly matcher: Matcher;
+  /** Middleware of the attach and of the route, or `undefined` where there is none. */
+  readonly chain: Router | undefined;
+  readonly settings: SocketSettings;
+  readonly rooms: Rooms;
+  readonly sockets: Set<Socket> = new Set<Socket>();
+  readonly #options: AttachOptions;
+  /** Of the whole attach, and of this route. */
+  readonly #admissions: readonly Admission[];
+  /** Kept only where an address has to be given back. */
+  readonly #addresses: Map<Socket, string> | undefined;
+
+  readonly #onGone: () => void;
+
+  constructor({ app, route, options, total, onGone }: MountTerms) {
+    const limits = resolveLimits(route.options, options);
+    const codec = makeCodec(route.options.receive, route.options.send);
+    this.route = route;
+    this.limits = limits;
+    this.matcher = new Matcher(app, route.path);
+    this.chain = makeChain([options.use ?? [], route.options.use ?? []]);
+    this.rooms = new Rooms(limits, codec);
+    const own = new Admission(resolveConnectionLimits(route.options));
+    this.#admissions = [total, own];
+    this.#addresses = this.#admissions.some((each) => each.countsAddresses) ? new Map() : undefined;
+    this.#options = options;
+    this.#onGone = onGone;
+    this.settings = {
+      ...limits,
+      decoder: limits,
+      heartbeat: limits,
+      // Hooks get the sockets of their own route: what they declare and what they get agree.
+      hooks: route.handlers as SocketHooks,
+      codec,
+      rooms: this.rooms,
+      report: (error, socket) => this.report(error, { socket }),
+      release: (socket) => this.#release(socket),
+    };
+  }
+
+  /** Tells the route's `error` hook, or `onError`, of what user code threw. */
+  report(error: unknown, at: { socket?: Socket; req?: IncomingMessage }): void {
+    reportError(error, { ...at, route: this.route }, this.#options.onError);
+  }
+
+  /** A place for a client of this address; a refusal when there is none. */
+  enter(address: string): Refusal | undefined {
+    for (const [index, admission] of this.#admissions.entries()) {
+      const refused = admission.enter(address);
+      if (refused === undefined) continue;
+      for (const earlier of this.#admissions.slice(0, index)) earlier.leave(address);
+      return refused;
+    }
+    return undefined;
+  }
+
+  /** Gives the place back. */
+  leave(address: string): void {
+    for (const admission of this.#admissions) admission.leave(address);
+  }
+
+  /** A socket is open, on a place that was entered for this address. */
+  add(socket: Socket, address: string): void {
+    this.sockets.add(socket);
+    this.#addresses?.set(socket, address);
+  }
+
+  #release(socket: Socket): void {
+    this.sockets.delete(socket);
+    this.rooms.release(socket);
+    this.leave(this.#addresses?.get(socket) ?? '');
+    this.#addresses?.delete(socket);
+    this.#onGone();
+  }
+}
+
+/** Runs middleware as Express does; a rejected promise is an error on Express 4 as well. */
+function makeChain(use: Middleware): Router | undefined {
+  const handlers = flatten(use);
+  if (handlers.length === 0) return undefined;
+  // The parameters of the path were set on the request before.
+  const router = Router({ mergeParams: true });
+  for (const handler of handlers) router.use(handler.length > 3 ? handler : catching(handler));
+  return router;
+}
+
+function flatten(use: Middleware): RequestHandler[] {
+  // Connect's middleware is called in the same way; only its types know less.
+  return (Array.isArray(use) ? use.flatMap(flatten) : [use]) as RequestHandler[];
+}
+
+function catching(handler: RequestHandler): RequestHandler {
+  return (req: Request, res: Response, next: NextFunction) => {
+    const result: unknown = handler(req, res, next);
+    if (!isThenable(result)) return;
+    // Express takes a falsy error for none.
+    void settle(result, (error) => next(error ?? new Error('middleware rejected without a reason')));
+  };
+}

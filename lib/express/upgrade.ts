@@ -1,0 +1,182 @@
+import type { Router } from 'express';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { CloseCode } from '../protocol/close';
+import { typeError } from '../protocol/errors';
+import {
+  readHandshake,
+  refusal,
+  selectProtocol,
+  type Offer,
+  type Refusal,
+} from '../protocol/handshake';
+import { expireSocket, shutSocket, Socket, startSocket, type SocketIdentity } from '../socket/socket';
+import { checkOrigin } from './admission';
+import { addressOf, type App } from './app';
+import type { Exchange, Outcome } from './exchange';
+import type { Mount } from './mount';
+import { Rejection } from './rejection';
+
+/** What an upgrade needs of the attachment it belongs to. */
+export interface Gatekeeper {
+  readonly app: App;
+  /** Whether sockets are closed as soon as they open. */
+  readonly isClosing: boolean;
+  /** Why no upgrade is let in at all. */
+  refusal(): Refusal | undefined;
+  /** User code will be waited for; a refusal when that is too much. */
+  pend(exchange: Exchange): Refusal | undefined;
+  /** It is not waited for any more. */
+  settle(exchange: Exchange): void;
+}
+
+/**
+ * One upgrade on a route, from the matched request to an open socket or an HTTP answer.
+ *
+ * Handshake, origin, limits, `use`, `auth`, subprotocol, 101, `open`: in this order, and each of
+ * them may refuse. Without `use` and `auth`, all of it happens before the event returns.
+ */
+export class Upgrade {
+  readonly #keeper: Gatekeeper;
+  readonly #mount: Mount;
+  readonly #exchange: Exchange;
+  readonly #address: string;
+  #abort: AbortController | undefined = undefined;
+
+  constructor(keeper: Gatekeeper, mount: Mount, exchange: Exchange) {
+    this.#keeper = keeper;
+    this.#mount = mount;
+    this.#exchange = exchange;
+    this.#address = addressOf(exchange.request);
+  }
+
+  /** Never rejects. */
+  async run(): Promise<void> {
+    const exchange = this.#exchange;
+    const { chain, route } = this.#mount;
+    try {
+      const offer = this.#admit();
+      if ('status' in offer) {
+        exchange.refuse(offer);
+        return;
+      }
+      const isAsked = chain !== undefined || route.options.auth !== undefined;
+      const context = isAsked ? await this.#askUser() : undefined;
+      // The client may have left meanwhile, the time may be up, or middleware has answered.
+      if (exchange.isPending) this.#accept(offer, context);
+    } catch (error) {
+      exchange.refuse(this.#refusalFor(error));
+    }
+  }
+
+  /** What can be decided at once; from here on a place is taken. */
+  #admit(): Offer | Refusal {
+    const { request } = this.#exchange;
+    const offer = readHandshake(request);
+    if ('status' in offer) return offer;
+    const refused =
+      this.#keeper.refusal() ??
+      checkOrigin(this.#keeper.app, request, this.#mount.limits.origins) ??
+      this.#mount.enter(this.#address);
+    if (refused !== undefined) return refused;
+    this.#exchange.onSettled((outcome) => this.#onSettled(outcome));
+    return offer;
+  }
+
+  #onSettled(outcome: Outcome): void {
+    this.#keeper.settle(this.#exchange);
+    // Once accepted, the place is the socket's.
+    if (outcome === 'accepted') return;
+    this.#mount.leave(this.#address);
+    this.#abort?.abort();
+  }
+
+  /** `use`, then `auth`: what the context is to be. Throws what they throw, and rejections. */
+  async #askUser(): Promise<unknown> {
+    const exchange = this.#exchange;
+    const { chain, route, limits } = this.#mount;
+    const refused = this.#keeper.pend(exchange);
+    if (refused !== undefined) throw new Rejection(refused);
+    exchange.wait(limits.handshakeTimeout);
+    if (chain !== undefined) await runChain(chain, exchange);
+    const { auth } = route.options;
+    if (auth === undefined || !exchange.isPending) return undefined;
+    this.#abort = new AbortController();
+    const context = await auth(exchange.request, { signal: this.#abort.signal });
+    if (context === false || context === null) throw new Rejection(refusal(403, ''));
+    if (context instanceof Rejection) throw context;
+    return context;
+  }
+
+  #accept({ accept, protocols }: Offer, context: unknown): void {
+    const ours = this.#mount.route.options.protocols ?? [];
+    const protocol = selectProtocol(ours, protocols);
+    if (protocol === undefined && ours.length > 0 && protocols.length > 0) {
+      this.#exchange.refuse(refusal(400, `no common subprotocol; spoken here: ${ours.join(', ')}`));
+      return;
+    }
+    const expiresAt = expiryOf(context);
+    const headers = {
+      Upgrade: 'websocket',
+      Connection: 'Upgrade',
+      'Sec-WebSocket-Accept': accept,
+      ...(protocol !== undefined && { 'Sec-WebSocket-Protocol': protocol }),
+    };
+    this.#exchange.accept(headers, (transport, head) => {
+      const socket = this.#open(transport, { context, protocol: protocol ?? '' });
+      if (expiresAt !== undefined) expireSocket(socket, expiresAt);
+      const { handlers } = this.#mount.route;
+      startSocket(socket, () => handlers.open?.(socket, this.#exchange.request), head);
+      if (this.#keeper.isClosing) shutSocket(socket, CloseCode.GoingAway, '');
+    });
+  }
+
+  #open(transport: Duplex, terms: Pick<SocketIdentity, 'context' | 'protocol'>): Socket {
+    const { params, originalUrl } = this.#exchange.request;
+    const socket = new Socket(transport, this.#mount.settings, {
+      ...terms,
+      params,
+      url: originalUrl,
+    });
+    this.#mount.add(socket, this.#address);
+    return socket;
+  }
+
+  #refusalFor(error: unknown): Refusal {
+    if (error instanceof Rejection) return error.refusal;
+    const status = statusOf(error);
+    if (status >= 500) this.#mount.report(error, { req: this.#exchange.request });
+    return refusal(status, STATUS_CODES[status] ?? '');
+  }
+}
+
+/** Resolves when the middleware passes on; stays open when it answers instead. */
+function runChain(chain: Router, { request, response }: Exchange): Promise<void> {
+  return new Promise((resolve, reject) => {
+    chain(request, response, (error?: unknown) => {
+      // Express hands on what user code threw, whatever it is.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+/** The status an error asks for, as Express honours it; 500 for everything else. */
+function statusOf(error: unknown): number {
+  const { status, statusCode } = Object(error) as { status?: unknown; statusCode?: unknown };
+  const asked = [status, statusCode].find((each) => Number.isInteger(each));
+  return typeof asked === 'number' && asked >= 400 && asked <= 599 ? asked : 500;
+}
+
+/** When the authorisation ends, in milliseconds since the epoch. */
+function expiryOf(context: unknown): number | undefined {
+  const { expiresAt } = Object(context) as { expiresAt?: unknown };
+  if (expiresAt === undefined || expiresAt === null) return undefined;
+  const time = expiresAt instanceof Date ? expiresAt.getTime() : expiresAt;
+  if (typeof time === 'number' && !Number.isNaN(time)) return time;
+  throw typeError(
+    'expiresAt in the context must be a Date or milliseconds since the epoch',
+    'ERR_WS_INVALID_ARGUMENT',
+  );
+}

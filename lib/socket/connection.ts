@@ -1,0 +1,289 @@
+import { Buffer } from 'node:buffer';
+import { Socket as NetSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { CloseCode, serializeClose, type Close } from '../protocol/close';
+import { Decoder, type DecoderSink } from '../protocol/decoder';
+import { ProtocolError, stateError } from '../protocol/errors';
+import { FIN } from '../protocol/frame';
+import { Opcode } from '../protocol/opcode';
+import { Alarm, clock } from './clock';
+import { Heartbeat, type HeartbeatOwner } from './heartbeat';
+import { flushIfLate, Outbox, type OutboxOwner, type SendCallback } from './outbox';
+import type { SocketSettings } from './settings';
+
+/** How a connection ended. */
+export interface Verdict extends Close {
+  /** Whether both sides sent a close frame. */
+  readonly wasClean: boolean;
+}
+
+/** Who hears of what happens on the wire. None of these may throw. */
+export interface ConnectionOwner extends Pick<OutboxOwner, 'onDrain' | 'runCallback'> {
+  /** Whether the peer is being read from. */
+  readonly isReading: boolean;
+  onMessage(data: string | Buffer, isBinary: boolean): void;
+  onPing(payload: Buffer): void;
+  onPong(payload: Buffer): void;
+  /** The connection fails, for a fault of the peer or of the network. */
+  onFault(error: Error): void;
+  /** We started to close: nothing that was received is to be delivered any more. */
+  onClosing(): void;
+  /** The transport is gone. Called once. */
+  onClosed(verdict: Verdict): void;
+}
+
+const CLOSE_FRAME = FIN | Opcode.Close;
+const PING_FRAME = FIN | Opcode.Ping;
+const PONG_FRAME = FIN | Opcode.Pong;
+
+const EMPTY = Buffer.alloc(0);
+
+const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: false };
+
+/** How the shared listeners find the connection of a transport. */
+const kConnection = Symbol('connection');
+
+interface Transport extends Duplex {
+  [kConnection]?: Connection;
+}
+
+/**
+ * One WebSocket on the wire: reads, answers control frames, and closes (RFC 6455 §5.5, §7).
+ *
+ * ```
+ *             close(), shut()              peer's close frame
+ *   ┌──────┐ ───────────────▶ ┌──────────┐ ─────────────────▶ ┌────────┐ transport ┌────────┐
+ *   │ open │                  │ closeSent│                    │ ending │ ────────▶ │ closed │
+ *   └──┬───┘                  └────┬─────┘                    └────────┘   gone    └────────┘
+ *      │ peer's close frame: echo  │ fault: close frame            ▲
+ *      └───────────────────────────┴───────────────────────────────┘ our FIN is sent
+ * ```
+ * Invariants:
+ * - exactly one close frame is sent, except when the network ends first.
+ * - from `closeSent` on the close timer runs, whatever is buffered; it ends in `terminate`.
+ * - in `ending`, what the peer sends is read and dropped, so that our close frame is not lost to
+ *   a reset.
+ */
+export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
+  readonly outbox: Outbox;
+  readonly #transport: Transport;
+  readonly #owner: ConnectionOwner;
+  readonly #settings: SocketSettings;
+  readonly #decoder: Decoder;
+  readonly #heartbeat: Heartbeat;
+  /** The chunks of TCP and TLS sockets are ours; another stream may pass on somebody's own. */
+  readonly #ownsChunks: boolean;
+  #phase: 'open' | 'closeSent' | 'ending' | 'closed' = 'open';
+  #verdict: Verdict = ABNORMAL;
+  #heardAt = clock.now;
+
+  constructor(transport: Duplex, owner: ConnectionOwner, settings: SocketSettings) {
+    super();
+    this.#transport = transport;
+    this.#owner = owner;
+    this.#settings = settings;
+    this.#ownsChunks = transport instanceof NetSocket;
+    this.#decoder = new Decoder(settings.decoder, this);
+    this.outbox = new Outbox(transport, owner, settings.highWaterMark);
+    this.#heartbeat = new Heartbeat(this, settings.heartbeat);
+    this.#transport[kConnection] = this;
+  }
+
+  /** Where the closing handshake stands. */
+  get phase(): 'open' | 'closeSent' | 'ending' | 'closed' {
+    return this.#phase;
+  }
+
+  get isListening(): boolean {
+    return this.#owner.isReading;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Begins to hear the transport; its bytes come from the next turn on. */
+  listen(): void {
+    const transport = this.#transport;
+    transport.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    this.#heartbeat.start();
+  }
+
+  /** Takes the bytes that came right behind the handshake. */
+  receive(head: Buffer): void {
+    if (this.#transport.destroyed) this.onTransportClose();
+    else if (head.length > 0) this.onData(head);
+  }
+
+  /** Whether a message may be queued now; if not, the callback hears why (design §2.3). */
+  mayQueue(callback: SendCallback | undefined): boolean {
+    if (this.#phase !== 'open') {
+      refuse(callback, this.#owner, 'the socket is not open');
+      return false;
+    }
+    if (this.outbox.buffered <= this.#settings.maxBackpressure) return true;
+    refuse(callback, this.#owner, 'more than maxBackpressure is buffered');
+    if (this.#settings.onBackpressure === 'close') {
+      this.shut(CloseCode.TryAgainLater, 'too slow to read');
+    }
+    return false;
+  }
+
+  /** Starts the closing handshake (RFC 6455 §7.1.2); does nothing when it has begun. */
+  close(code: number, reason: string): void {
+    const body = serializeClose(code, reason);
+    if (this.#phase !== 'open') return;
+    this.#phase = 'closeSent';
+    this.outbox.pushBytes(CLOSE_FRAME, body);
+    this.#awaitEnd();
+    this.#owner.onClosing();
+  }
+
+  /** Closes for a reason of ours; the code is what `close` reports even if the peer never answers. */
+  shut(code: number, reason: string): void {
+    if (this.#phase !== 'open') return;
+    this.#verdict = { code, reason, wasClean: false };
+    this.close(code, reason);
+  }
+
+  /** Ends the transport now. */
+  terminate(): void {
+    this.#transport.destroy();
+  }
+
+  ping(payload: Buffer): void {
+    if (this.#phase === 'open') this.outbox.pushBytes(PING_FRAME, payload);
+  }
+
+  pong(payload: Buffer): void {
+    if (this.#phase === 'open') this.outbox.pushPong(PONG_FRAME, payload);
+  }
+
+  stopReading(): void {
+    this.#decoder.halt();
+    this.#transport.pause();
+  }
+
+  startReading(): void {
+    this.#transport.resume();
+    this.#decode(undefined);
+  }
+
+  /** Bytes from the transport. */
+  onData(chunk: Buffer): void {
+    this.#heardAt = clock.now;
+    if (this.#phase === 'open' || this.#phase === 'closeSent') {
+      this.#decode(this.#ownsChunks ? chunk : Buffer.from(chunk));
+      flushIfLate();
+    }
+  }
+
+  /** The peer's FIN without a close frame before it: §7.1.5, 1006. */
+  onTransportEnd(): void {
+    if (this.#phase === 'open' || this.#phase === 'closeSent') this.#endTransport();
+  }
+
+  onTransportError(error: Error): void {
+    this.#owner.onFault(error);
+  }
+
+  onTransportClose(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    clock.clear(this);
+    this.#heartbeat.stop();
+    this.#decoder.finish();
+    this.outbox.discard();
+    this.#owner.onClosed(this.#verdict);
+  }
+
+  onMessage(data: string | Buffer, isBinary: boolean): void {
+    // §1.4: after we started to close, data from the peer is discarded.
+    if (this.#phase === 'open') this.#owner.onMessage(data, isBinary);
+  }
+
+  onPing(payload: Buffer): void {
+    this.pong(payload);
+    this.#owner.onPing(payload);
+  }
+
+  onPong(payload: Buffer): void {
+    this.#owner.onPong(payload);
+  }
+
+  /** The peer's close frame: answered with its code, then we end first (§5.5.1, §7.1.1). */
+  onClose(close: Close): void {
+    if (this.#phase === 'open') {
+      const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
+      this.outbox.pushBytes(CLOSE_FRAME, body);
+    }
+    this.#verdict = { ...close, wasClean: true };
+    this.#endTransport();
+  }
+
+  beat(): void {
+    this.ping(EMPTY);
+  }
+
+  onSilence(): void {
+    this.terminate();
+  }
+
+  /** The close timer: the peer had its time. */
+  override ring(): void {
+    this.terminate();
+  }
+
+  // The one place where faults of the peer are caught.
+  #decode(chunk: Buffer | undefined): void {
+    try {
+      if (chunk === undefined) this.#decoder.resume();
+      else this.#decoder.push(chunk);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** Fails the connection (RFC 6455 §7.1.7). */
+  #fail(error: Error): void {
+    const code = error instanceof ProtocolError ? error.closeCode : CloseCode.InternalError;
+    this.#decoder.finish();
+    if (this.#phase === 'open') this.outbox.pushBytes(CLOSE_FRAME, serializeClose(code, ''));
+    this.#verdict = { code, reason: error.message, wasClean: false };
+    this.#endTransport();
+    this.#owner.onFault(error);
+  }
+
+  #endTransport(): void {
+    this.#phase = 'ending';
+    this.#awaitEnd();
+    this.outbox.end();
+    this.#transport.resume();
+  }
+
+  #awaitEnd(): void {
+    this.#heartbeat.stop();
+    clock.set(this, this.#settings.closeTimeout);
+  }
+}
+
+function refuse(callback: SendCallback | undefined, owner: ConnectionOwner, why: string): void {
+  if (callback === undefined) return;
+  process.nextTick(() => owner.runCallback(callback, stateError(why, 'ERR_WS_NOT_OPEN')));
+}
+
+function onData(this: Transport, chunk: Buffer): void {
+  this[kConnection]?.onData(chunk);
+}
+
+function onEnd(this: Transport): void {
+  this[kConnection]?.onTransportEnd();
+}
+
+function onError(this: Transport, error: Error): void {
+  this[kConnection]?.onTransportError(error);
+}
+
+function onClose(this: Transport): void {
+  this[kConnection]?.onTransportClose();
+}

@@ -1,0 +1,187 @@
+import type { Buffer } from 'node:buffer';
+import { Alarm, clock } from './clock';
+import type { Delivery } from './delivery';
+import { MessageIterator } from './message-iterator';
+
+/** The way in that can be stopped. */
+export interface Reader {
+  /** Reads no further; what was read already is kept. */
+  stopReading(): void;
+  /** Goes on reading. */
+  startReading(): void;
+}
+
+/** What an inbox may hold for user code that is not ready. */
+export interface InboxLimits {
+  readonly maxBytes: number;
+  /** Milliseconds that the end waits for messages that were held. */
+  readonly endTimeout: number;
+}
+
+/** Messages that are held for user code that is not ready; then reading stops. */
+const MAX_HELD = 16;
+
+interface Held {
+  readonly data: string | Buffer;
+  readonly isBinary: boolean;
+}
+
+/**
+ * When a message is delivered: one at a time, in order, and never before somebody takes it.
+ *
+ * ```
+ *   decoder ──▶ accept ──────────────▶ delivery: iterator, hook, listeners
+ *                 │ nobody there yet,      ▲
+ *                 ▼ paused, or busy        │ drain
+ *               held ──────────────────────┘
+ *             (up to 16 messages or maxBytes, then reading stops)
+ * ```
+ * Invariants:
+ * - while a message is held, none is delivered past it.
+ * - `#stage` is `idle` between messages, `delivering` inside of user code, `waiting` for its
+ *   promise.
+ * - reading is stopped exactly while the user paused it or too much is held.
+ * - after `end`, its callback runs exactly once: when what was held has been delivered, nobody
+ *   wants it, or `endTimeout` has passed.
+ */
+export class Inbox extends Alarm {
+  readonly #delivery: Delivery;
+  readonly #reader: Reader;
+  readonly #limits: InboxLimits;
+  #stage: 'idle' | 'delivering' | 'waiting' = 'idle';
+  #isPaused = false;
+  #isReading = true;
+  #held: Held[] | undefined = undefined;
+  #heldBytes = 0;
+  #end: 'open' | { readonly callback: () => void } | 'ended' = 'open';
+
+  constructor(delivery: Delivery, reader: Reader, limits: InboxLimits) {
+    super();
+    this.#delivery = delivery;
+    this.#reader = reader;
+    this.#limits = limits;
+  }
+
+  /** Whether the user paused it. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Whether the peer is being read from. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
+  /** The next message from the wire. */
+  accept(data: string | Buffer, isBinary: boolean): void {
+    if (this.#held !== undefined || !this.#canDeliver()) {
+      (this.#held ??= []).push({ data, isBinary });
+      this.#heldBytes += data.length;
+      this.#steerReading();
+      return;
+    }
+    this.#deliver(data, isBinary);
+    // User code may have read on from inside of its handler.
+    if (this.#held !== undefined) this.drain();
+  }
+
+  /** Stops reading and delivering. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#steerReading();
+  }
+
+  /** Goes on. */
+  resume(): void {
+    this.#isPaused = false;
+    this.drain();
+  }
+
+  /** Forgets what is held, and reads on: after our close, data is discarded (RFC 6455 §1.4). */
+  discard(): void {
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    this.#isPaused = false;
+    this.#steerReading();
+  }
+
+  /** Somebody may want messages who did not before. */
+  drain(): void {
+    while (this.#held !== undefined && this.#canDeliver()) {
+      const next = this.#held.shift();
+      if (this.#held.length === 0) this.#held = undefined;
+      if (next === undefined) continue;
+      this.#heldBytes -= next.data.length;
+      this.#deliver(next.data, next.isBinary);
+    }
+    this.#steerReading();
+    this.#settleEnd();
+  }
+
+  /** As {@link drain}, but not from inside of the caller's code. */
+  wake(): void {
+    if (this.#held !== undefined) queueMicrotask(() => this.drain());
+  }
+
+  /** No more will come. `callback` is called when what is held has been dealt with. */
+  end(callback: () => void): void {
+    this.#end = { callback };
+    this.#settleEnd();
+    if (typeof this.#end !== 'string') clock.set(this, this.#limits.endTimeout);
+  }
+
+  /** Held messages were not taken in time. */
+  override ring(): void {
+    this.#finish();
+  }
+
+  /** Messages as somebody pulls them; whoever iterates is the only one to get them. */
+  iterate(): MessageIterator {
+    return new MessageIterator(this, this.#delivery);
+  }
+
+  #canDeliver(): boolean {
+    return this.#stage === 'idle' && !this.#isPaused && this.#delivery.wantsMessage();
+  }
+
+  #deliver(data: string | Buffer, isBinary: boolean): void {
+    this.#stage = 'delivering';
+    const waiting = this.#delivery.deliver(data, isBinary);
+    if (waiting === undefined) {
+      this.#stage = 'idle';
+      return;
+    }
+    this.#stage = 'waiting';
+    void waiting.then(() => {
+      this.#stage = 'idle';
+      this.drain();
+    });
+  }
+
+  #steerReading(): void {
+    const isFull = this.#held !== undefined && (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxBytes);
+    const mayRead = !this.#isPaused && !isFull;
+    if (mayRead === this.#isReading) return;
+    this.#isReading = mayRead;
+    if (mayRead) this.#reader.startReading();
+    else this.#reader.stopReading();
+  }
+
+  #settleEnd(): void {
+    if (this.#end === 'ended' && this.#held === undefined) this.#delivery.endTakers();
+    if (typeof this.#end === 'string' || this.#stage !== 'idle' || this.#delivery.isOpening) return;
+    const isWanted = this.#held !== undefined && (this.#isPaused || this.#delivery.wantsMessage());
+    if (this.#delivery.isPulled || !isWanted) this.#finish();
+  }
+
+  #finish(): void {
+    if (typeof this.#end === 'string') return;
+    const { callback } = this.#end;
+    this.#end = 'ended';
+    clock.clear(this);
+    // An iterator may still pull what came before the end.
+    if (!this.#delivery.isPulled) this.#held = undefined;
+    if (this.#held === undefined) this.#delivery.endTakers();
+    callback();
+  }
+}

@@ -1,0 +1,260 @@
+import { Buffer } from 'node:buffer';
+import { Socket as NetSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { stateError } from '../protocol/errors';
+import {
+  isCopied,
+  writeBytes,
+  writeHeader,
+  writeText,
+  type SharedFrame,
+} from './frame-writer';
+import { copyOf, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
+import { Turn } from './turn';
+
+/** Called when the frame was handed to the operating system, or with why it was not. */
+export type SendCallback = (error?: Error | null) => void;
+
+/** Who hears from an outbox. */
+export interface OutboxOwner {
+  /** Everything was taken, after {@link Outbox.wantDrain}. */
+  onDrain(): void;
+  /** Runs user code; must not throw. */
+  runCallback(callback: SendCallback, error: Error | undefined): void;
+}
+
+/** Bytes that wait: a region of a slab, or a payload that was too large to copy. */
+type Part = Buffer | { readonly slab: Slab; readonly start: number; readonly end: number };
+
+const turn = new Turn(recycleSlabs);
+
+/** Gives the sockets that wait their turn a chance, when answering a read has taken long. */
+export function flushIfLate(): void {
+  turn.flushIfLate();
+}
+
+/**
+ * The one writer of a socket: gathers the frames of a turn and writes them together.
+ *
+ * ```
+ *   push ──▶ [ parts … ][ region of the slab in use ] ──▶ one transport.write (or cork … uncork)
+ *              earlier     grows while contiguous          at the end of the turn
+ * ```
+ * Invariants:
+ * - `#pending` is the sum of the bytes of `#parts` and of `#start..#end`.
+ * - enlisted in the turn whenever `#pending` > 0, so no region outlives the turn.
+ * - a slab whose bytes the transport did not let go of at once is pinned; a transport that is
+ *   behind already, or is not a plain TCP socket, gets copies.
+ */
+export class Outbox {
+  readonly #transport: Duplex;
+  readonly #owner: OutboxOwner;
+  readonly #highWaterMark: number;
+  /**
+   * A plain TCP socket with `writableLength` 0 after a write has given everything to the kernel.
+   * TLS and other streams may read their chunk later (seen on Node 20 to 26).
+   */
+  readonly #letsGoAtOnce: boolean;
+  #slab: Slab | undefined = undefined;
+  #start = 0;
+  #end = 0;
+  #parts: Part[] | undefined = undefined;
+  #pending = 0;
+  #isEnlisted = false;
+  #callbacks: SendCallback[] | undefined = undefined;
+  #isDrainWanted = false;
+  /** Set while a pong is on its way to a peer that is slow to read. */
+  #slowPong: { newest: Buffer | undefined } | undefined = undefined;
+
+  constructor(transport: Duplex, owner: OutboxOwner, highWaterMark: number) {
+    this.#transport = transport;
+    this.#owner = owner;
+    this.#highWaterMark = highWaterMark;
+    this.#letsGoAtOnce = transport instanceof NetSocket && !('encrypted' in transport);
+  }
+
+  /** Bytes that the operating system has not taken yet. */
+  get buffered(): number {
+    return this.#pending + this.#transport.writableLength;
+  }
+
+  /** Queues a frame with this text. */
+  pushText(first: number, text: string): void {
+    const slab = writeText(first, text);
+    if (slab === undefined) this.pushBytes(first, Buffer.from(text));
+    else this.#append(slab, slab.lastStart, slab.used);
+  }
+
+  /** Queues a frame with these bytes; they must not change until they were taken. */
+  pushBytes(first: number, payload: Buffer): void {
+    if (isCopied(payload)) {
+      const slab = writeBytes(first, payload);
+      this.#append(slab, slab.lastStart, slab.used);
+    } else {
+      const slab = writeHeader(first, payload.length);
+      this.#append(slab, slab.lastStart, slab.used);
+      this.#appendPayload(payload);
+    }
+  }
+
+  /** Queues a frame that was encoded in this turn. */
+  pushShared(frame: SharedFrame): void {
+    this.#append(frame.slab, frame.start, frame.end);
+    if (frame.payload !== undefined) this.#appendPayload(frame.payload);
+  }
+
+  /** Queues bytes that are frames already. */
+  pushEncoded(frames: Buffer): void {
+    this.#appendPayload(frames);
+  }
+
+  /**
+   * Queues a pong. A peer that is slow to read gets the newest of its pings answered when it has
+   * taken the pong before (RFC 6455 §5.5.3), so pings cannot pile up pongs.
+   */
+  pushPong(first: number, payload: Buffer): void {
+    if (this.#slowPong !== undefined) {
+      this.#slowPong.newest = payload;
+      return;
+    }
+    if (this.#transport.writableLength > 0) {
+      this.#slowPong = { newest: undefined };
+      this.beforePush((error) => this.#pongTaken(first, error));
+    }
+    this.pushBytes(first, payload);
+  }
+
+  /** Has `callback` called when the frame that is queued next was taken. */
+  beforePush(callback: SendCallback): void {
+    (this.#callbacks ??= []).push(callback);
+  }
+
+  /** Whether more may be queued now; if not, the owner is told when it may. */
+  hasRoom(): boolean {
+    if (this.buffered <= this.#highWaterMark) return true;
+    this.#isDrainWanted = true;
+    return false;
+  }
+
+  /** Called by the turn. */
+  flush(): void {
+    this.#isEnlisted = false;
+    this.#write();
+  }
+
+  /** Writes what is queued, then the end of the stream. */
+  end(): void {
+    this.#write();
+    this.#transport.end();
+  }
+
+  /** Forgets what is queued; the callbacks hear why. */
+  discard(): void {
+    const callbacks = this.#callbacks ?? [];
+    this.#callbacks = this.#parts = this.#slab = undefined;
+    this.#pending = 0;
+    this.#taken(callbacks, stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN'));
+  }
+
+  #append(slab: Slab, start: number, end: number): void {
+    if (this.#slab !== slab || this.#end !== start) {
+      this.#sealRegion();
+      this.#slab = slab;
+      this.#start = start;
+    }
+    this.#end = end;
+    this.#grow(end - start);
+  }
+
+  #appendPayload(payload: Buffer): void {
+    this.#sealRegion();
+    (this.#parts ??= []).push(payload);
+    this.#grow(payload.length);
+  }
+
+  #sealRegion(): void {
+    if (this.#slab === undefined) return;
+    (this.#parts ??= []).push({ slab: this.#slab, start: this.#start, end: this.#end });
+    this.#slab = undefined;
+  }
+
+  #grow(bytes: number): void {
+    this.#pending += bytes;
+    if (!this.#isEnlisted) {
+      this.#isEnlisted = true;
+      turn.enlist(this);
+    }
+    // Much at once goes to the kernel early: it may take it while the rest is made.
+    if (this.#pending >= SLAB_SIZE) this.#write();
+  }
+
+  #write(): void {
+    if (this.#pending === 0) return;
+    const done = this.#whenTaken();
+    this.#pending = 0;
+    try {
+      if (this.#letsGoAtOnce && this.#transport.writableLength === 0) this.#writeViews(done);
+      else this.#writeParts(this.#takeParts(), copyOf, done);
+    } catch (error) {
+      // A stream of somebody else's that throws from write() is broken; only its socket ends.
+      this.#transport.destroy(error as Error);
+    }
+  }
+
+  #writeViews(done: SendCallback | undefined): void {
+    const slab = this.#slab;
+    if (this.#parts !== undefined || slab === undefined) {
+      const parts = this.#takeParts();
+      this.#writeParts(parts, viewOf, done);
+      if (this.#transport.writableLength > 0) pinAll(parts);
+      return;
+    }
+    // One region in one write is nearly every turn of an echo or a chat: no list, no cork.
+    this.#slab = undefined;
+    this.#transport.write(viewOf(slab, this.#start, this.#end), done);
+    if (this.#transport.writableLength > 0) slab.pinned = true;
+  }
+
+  #writeParts(parts: readonly Part[], bytesOf: typeof viewOf, done: SendCallback | undefined): void {
+    const last = parts.length - 1;
+    this.#transport.cork();
+    for (const [index, part] of parts.entries()) {
+      const chunk = Buffer.isBuffer(part) ? part : bytesOf(part.slab, part.start, part.end);
+      this.#transport.write(chunk, index === last ? done : undefined);
+    }
+    this.#transport.uncork();
+  }
+
+  #takeParts(): readonly Part[] {
+    this.#sealRegion();
+    const parts = this.#parts ?? [];
+    this.#parts = undefined;
+    return parts;
+  }
+
+  /** What the write is to report to: nobody, in most turns. */
+  #whenTaken(): SendCallback | undefined {
+    const callbacks = this.#callbacks;
+    const isWatched = this.buffered > this.#highWaterMark || this.#isDrainWanted;
+    if (callbacks === undefined && !isWatched) return undefined;
+    this.#callbacks = undefined;
+    return (error) => this.#taken(callbacks ?? [], error ?? undefined);
+  }
+
+  #taken(callbacks: readonly SendCallback[], error: Error | undefined): void {
+    for (const callback of callbacks) this.#owner.runCallback(callback, error);
+    if (!this.#isDrainWanted || this.buffered > 0 || error !== undefined) return;
+    this.#isDrainWanted = false;
+    this.#owner.onDrain();
+  }
+
+  #pongTaken(first: number, error: Error | null | undefined): void {
+    const newest = this.#slowPong?.newest;
+    this.#slowPong = undefined;
+    if (newest !== undefined && !error) this.pushPong(first, newest);
+  }
+}
+
+function pinAll(parts: readonly Part[]): void {
+  for (const part of parts) if (!Buffer.isBuffer(part)) part.slab.pinned = true;
+}

@@ -1,0 +1,211 @@
+import type { Buffer } from 'node:buffer';
+import type { Duplex } from 'node:stream';
+import { CloseCode, serializeClose } from '../protocol/close';
+import { FIN } from '../protocol/frame';
+import { Expiry, IdleTimer } from './alarms';
+import { clock } from './clock';
+import { Connection, type ConnectionOwner, type Verdict } from './connection';
+import { Delivery, type DeliveryOwner } from './delivery';
+import { keepFrame, type SharedFrame } from './frame-writer';
+import { Inbox } from './inbox';
+import type { SendCallback } from './outbox';
+import { isBlob, toOutgoing, type SendOptions } from './outgoing';
+import { SendSequence, type SequenceOwner } from './send-sequence';
+import type { SocketSettings } from './settings';
+import type { Socket } from './socket';
+import { TokenBucket } from './token-bucket';
+import { callSafely, emitSafely } from './user-code';
+
+const NO_OPTIONS: SendOptions = {};
+
+/**
+ * What is behind a {@link Socket}: joins the wire, the inbox and the user's code, and is the one
+ * place where a failure of user code turns into a close.
+ *
+ * ```
+ *   Connection ──onMessage──▶ Session ──▶ Inbox ──▶ Delivery ──▶ user
+ *   Outbox ◀──── Connection ◀──── Session ◀──── Socket.send ◀─── user
+ * ```
+ */
+export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
+  readonly connection: Connection;
+  readonly inbox: Inbox;
+  readonly #socket: Socket;
+  readonly #settings: SocketSettings;
+  readonly #delivery: Delivery;
+  readonly #rate: TokenBucket | undefined;
+  readonly #idle: IdleTimer | undefined;
+  #expiry: Expiry | undefined = undefined;
+  #sequence: SendSequence | undefined = undefined;
+  #wasClean = false;
+
+  constructor(socket: Socket, transport: Duplex, settings: SocketSettings) {
+    const { messageRate, idleTimeout, closeTimeout, decoder } = settings;
+    this.#socket = socket;
+    this.#settings = settings;
+    this.connection = new Connection(transport, this, settings);
+    this.#delivery = new Delivery(socket, settings, this);
+    this.inbox = new Inbox(this.#delivery, this.connection, {
+      maxBytes: decoder.maxPayload,
+      endTimeout: closeTimeout,
+    });
+    this.#rate = messageRate === undefined ? undefined : new TokenBucket(messageRate, clock.now);
+    this.#idle = idleTimeout === Infinity ? undefined : new IdleTimer(this, idleTimeout);
+  }
+
+  /** Whether both sides sent a close frame. */
+  get wasClean(): boolean {
+    return this.#wasClean;
+  }
+
+  get isReading(): boolean {
+    return this.inbox.isReading;
+  }
+
+  get outbox(): Connection['outbox'] {
+    return this.connection.outbox;
+  }
+
+  get buffered(): number {
+    return this.outbox.buffered + (this.#sequence?.buffered ?? 0);
+  }
+
+  isOpen(): boolean {
+    return this.connection.phase === 'open';
+  }
+
+  /** Calls `open`, then begins to read; `head` came right behind the handshake. */
+  start(open: () => unknown, head: Buffer): void {
+    this.connection.listen();
+    const opening = callSafely(open, (error) => this.onUserError(error));
+    emitSafely(this.#socket, 'open', [], (error) => this.onUserError(error));
+    if (opening === undefined) this.#opened();
+    else void opening.then(() => this.#opened());
+    this.connection.receive(head);
+  }
+
+  /** Closes with 1008 at this time, in milliseconds since the epoch. */
+  expireAt(time: number): void {
+    this.#expiry = new Expiry(this, time);
+  }
+
+  send(data: unknown, options: SendOptions | undefined, callback: SendCallback | undefined): boolean {
+    if (!this.connection.mayQueue(callback)) return false;
+    this.#idle?.touch();
+    const { encode } = this.#settings.codec;
+    const { binary, fin } = options ?? NO_OPTIONS;
+    const message = encode === undefined ? data : encode(data);
+    if (this.#sequence !== undefined || fin === false || isBlob(message)) {
+      return this.#sendInSequence(message, options ?? NO_OPTIONS, callback);
+    }
+    const { opcode, payload } = toOutgoing(message, binary);
+    if (callback !== undefined) this.outbox.beforePush(callback);
+    if (typeof payload === 'string') this.outbox.pushText(FIN | opcode, payload);
+    else this.outbox.pushBytes(FIN | opcode, payload);
+    return this.outbox.hasRoom();
+  }
+
+  /** Sends a frame that was encoded once for many; false when this socket did not take it. */
+  sendShared(frame: SharedFrame): boolean {
+    if (!this.connection.mayQueue(undefined)) return false;
+    this.#idle?.touch();
+    if (this.#sequence === undefined) this.outbox.pushShared(frame);
+    else this.#sequence.broadcast(keepFrame(frame));
+    return true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#sequence === undefined) {
+      this.connection.close(code, reason);
+      return;
+    }
+    serializeClose(code, reason);
+    this.#sequence.after(() => this.connection.close(code, reason));
+  }
+
+  shut(code: number, reason: string): void {
+    this.connection.shut(code, reason);
+  }
+
+  onMessage(data: string | Buffer, isBinary: boolean): void {
+    this.#idle?.touch();
+    if (this.#rate?.take(data.length, clock.now) === false) {
+      this.shut(CloseCode.PolicyViolation, 'too many messages');
+      return;
+    }
+    this.inbox.accept(data, isBinary);
+  }
+
+  onPing(payload: Buffer): void {
+    this.#emit('ping', [payload]);
+  }
+
+  onPong(payload: Buffer): void {
+    this.#emit('pong', [payload]);
+  }
+
+  onFault(error: Error): void {
+    this.#emit('error', [error]);
+  }
+
+  onDrain(): void {
+    const { hooks } = this.#settings;
+    if (hooks.drain !== undefined) this.#call(() => hooks.drain?.(this.#socket));
+    this.#emit('drain', []);
+  }
+
+  onClosing(): void {
+    this.inbox.discard();
+  }
+
+  onClosed(verdict: Verdict): void {
+    this.#wasClean = verdict.wasClean;
+    if (this.#idle !== undefined) clock.clear(this.#idle);
+    if (this.#expiry !== undefined) clock.clear(this.#expiry);
+    this.#settings.release(this.#socket);
+    this.inbox.end(() => this.#tellClose(verdict));
+  }
+
+  onUserError(error: unknown): void {
+    this.#settings.report(error, this.#socket);
+    this.shut(CloseCode.InternalError, '');
+  }
+
+  runCallback(callback: SendCallback, error: Error | undefined): void {
+    this.#call(() => (error === undefined ? callback() : callback(error)));
+  }
+
+  #opened(): void {
+    this.#delivery.opened();
+    this.inbox.drain();
+  }
+
+  #sendInSequence(
+    message: unknown,
+    options: SendOptions,
+    callback: SendCallback | undefined,
+  ): boolean {
+    const sequence = (this.#sequence ??= new SendSequence(this));
+    sequence.send({
+      message: isBlob(message) ? message : toOutgoing(message, options.binary),
+      isFinal: options.fin ?? true,
+      callback,
+    });
+    if (sequence.isIdle) this.#sequence = undefined;
+    return this.outbox.hasRoom();
+  }
+
+  #tellClose({ code, reason }: Verdict): void {
+    const { hooks } = this.#settings;
+    if (hooks.close !== undefined) this.#call(() => hooks.close?.(this.#socket, code, reason));
+    this.#emit('close', [code, reason]);
+  }
+
+  #emit(event: string, args: readonly unknown[]): void {
+    emitSafely(this.#socket, event, args, (error) => this.onUserError(error));
+  }
+
+  #call(call: () => unknown): void {
+    void callSafely(call, (error) => this.onUserError(error));
+  }
+}
