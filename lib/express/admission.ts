@@ -78,6 +78,7 @@ function isAllowed(
   if (typeof origins === 'function') return origins(origin, request);
   if (origin === undefined || origins === '*') return true;
   const host = hostOf(app, request);
-  if (host !== undefined && (origin === `https://${host}` || origin === `http://${host}`)) return true;
+  if (host !== undefined && (origin === `https://${host}` || origin === `http://${host}`))
+    return true;
   return origins !== 'same-origin' && origins.includes(origin);
 }

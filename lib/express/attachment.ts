@@ -9,11 +9,7 @@ import type { App } from './app';
 import type { Exchange } from './exchange';
 import { describePath } from './matcher';
 import { Mount } from './mount';
-import {
-  checkNumber,
-  resolveConnectionLimits,
-  type AttachOptions,
-} from './options';
+import { checkNumber, resolveConnectionLimits, type AttachOptions } from './options';
 import type { AnyRoute, Route } from './route';
 import type { Gatekeeper } from './upgrade';
 

@@ -150,8 +150,7 @@ export class Exchange extends Alarm {
     const response = new ServerResponse(this.request);
     response.shouldKeepAlive = false;
     const res = adoptResponse(this.#app, this.request, response);
-    // A Duplex is all that a response needs of its socket (seen on Node 20 to 26).
-    res.assignSocket(this.#transport as NetSocket);
+    res.assignSocket(asNetSocket(this.#transport));
     res.once('finish', this.#onFinish);
     this.#transport.on('drain', this.#onDrain);
     return res;
@@ -199,7 +198,7 @@ export class Exchange extends Alarm {
     const transport = this.#transport;
     const response = this.#response;
     if (response !== undefined) {
-      response.detachSocket(transport as NetSocket);
+      response.detachSocket(asNetSocket(transport));
       transport.off('drain', this.#onDrain);
       Object.assign(this.request, { res: undefined });
     }
@@ -215,6 +214,11 @@ export class Exchange extends Alarm {
     clock.clear(this);
     this.#onSettled(outcome);
   }
+}
+
+/** A Duplex is all that a response needs of its socket (seen on Node 20). */
+function asNetSocket(transport: Duplex): NetSocket {
+  return transport as unknown as NetSocket;
 }
 
 function headOf101(headers: Readonly<Record<string, string>>): string {

@@ -78,7 +78,8 @@ class Gate {
       if (taken.has(path)) throw pathTaken(path);
       taken.add(path);
     }
-    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive)) this.#keepToOurselves();
+    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive))
+      this.#keepToOurselves();
     this.#entries.push(entry);
   }
 

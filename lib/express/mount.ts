@@ -1,15 +1,27 @@
-import { Router, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import {
+  Router,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { Refusal } from '../protocol/handshake';
 import { Rooms } from '../rooms/rooms';
-import type { SocketHooks, SocketSettings } from '../socket/settings';
+import type { SocketSettings } from '../socket/settings';
 import type { Socket } from '../socket/socket';
 import { isThenable, settle } from '../socket/user-code';
 import { Admission } from './admission';
 import type { App } from './app';
 import { makeCodec } from './codec';
 import { Matcher } from './matcher';
-import { resolveConnectionLimits, resolveLimits, type AttachOptions, type Limits, type Middleware } from './options';
+import {
+  resolveConnectionLimits,
+  resolveLimits,
+  type AttachOptions,
+  type Limits,
+  type Middleware,
+} from './options';
 import { reportError } from './report';
 import type { AnyRoute } from './route';
 
@@ -21,7 +33,7 @@ export interface MountTerms {
   /** Counts for the whole attach. */
   readonly total: Admission;
   /** Called when the connection of a socket is gone. */
-  onGone(): void;
+  readonly onGone: () => void;
 }
 
 /** A route as one attach runs it: everything resolved, and its live sockets. */
@@ -60,7 +72,7 @@ export class Mount {
       decoder: limits,
       heartbeat: limits,
       // Hooks get the sockets of their own route: what they declare and what they get agree.
-      hooks: route.handlers as SocketHooks,
+      hooks: route.handlers,
       codec,
       rooms: this.rooms,
       report: (error, socket) => this.report(error, { socket }),
@@ -124,6 +136,8 @@ function catching(handler: RequestHandler): RequestHandler {
     const result: unknown = handler(req, res, next);
     if (!isThenable(result)) return;
     // Express takes a falsy error for none.
-    void settle(result, (error) => next(error ?? new Error('middleware rejected without a reason')));
+    void settle(result, (error) =>
+      next(error ?? new Error('middleware rejected without a reason')),
+    );
   };
 }

@@ -153,7 +153,8 @@ const BYTES_PER_FRAGMENT = 16;
  *   `ERR_WS_INVALID_ARGUMENT` for a value of the wrong kind
  */
 export function resolveLimits(own: LimitOptions, shared: LimitOptions): Limits {
-  const pick = <K extends keyof LimitOptions>(name: K): LimitOptions[K] => own[name] ?? shared[name];
+  const pick = <K extends keyof LimitOptions>(name: K): LimitOptions[K] =>
+    own[name] ?? shared[name];
   const number = (name: NumberName): number =>
     checkNumber(name, pick(name) ?? NUMBERS[name][0], NUMBERS[name]);
   const numbers = Object.fromEntries(

@@ -75,8 +75,7 @@ export interface Handlers<T extends SocketTypes> {
 
 /** A function is the `open` hook. */
 export type Handler<T extends SocketTypes> =
-  | ((socket: Socket<T>, req: Request<T['params'] & ParamsDictionary>) => unknown)
-  | Handlers<T>;
+  ((socket: Socket<T>, req: Request<T['params'] & ParamsDictionary>) => unknown) | Handlers<T>;
 
 declare const types: unique symbol;
 

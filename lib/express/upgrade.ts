@@ -10,7 +10,13 @@ import {
   type Offer,
   type Refusal,
 } from '../protocol/handshake';
-import { expireSocket, shutSocket, Socket, startSocket, type SocketIdentity } from '../socket/socket';
+import {
+  expireSocket,
+  shutSocket,
+  Socket,
+  startSocket,
+  type SocketIdentity,
+} from '../socket/socket';
 import { checkOrigin } from './admission';
 import { addressOf, type App } from './app';
 import type { Exchange, Outcome } from './exchange';

@@ -138,7 +138,7 @@ export class Decoder {
   /** A header cut by the end of a read: its bytes are gathered, and judged as soon as they can be. */
   #splitHeader(chunk: Buffer, start: number): number {
     const header = (this.#header ??= Buffer.allocUnsafe(MAX_CLIENT_HEADER));
-    for (let at = start; at < chunk.length; ) {
+    for (let at = start; at < chunk.length;) {
       header[this.#headerLength++] = chunk[at++]!;
       if (this.#headerLength < 2) continue;
       // Two bytes are there; fail early, before the length and the key arrive.
@@ -219,7 +219,12 @@ export class Decoder {
       this.#assembly?.append({ source: chunk, start, end, key: this.#key, following });
     } else {
       chunk.copy(this.#control.payload, this.#control.filled, start, end);
-      applyMask(this.#control.payload, this.#control.filled, this.#control.filled + end - start, this.#key);
+      applyMask(
+        this.#control.payload,
+        this.#control.filled,
+        this.#control.filled + end - start,
+        this.#key,
+      );
       this.#control.filled += end - start;
     }
     this.#key = rotateKey(this.#key, end - start);

@@ -36,7 +36,12 @@ export function encodeText(target: Buffer, at: number, first: number, text: stri
  *
  * @param first - FIN, reserved bits and opcode
  */
-export function encodeBytes(target: Buffer, at: number, first: number, payload: Uint8Array): number {
+export function encodeBytes(
+  target: Buffer,
+  at: number,
+  first: number,
+  payload: Uint8Array,
+): number {
   const start = encodeHeader(target, at, first, payload.length);
   target.set(payload, start);
   return start + payload.length;

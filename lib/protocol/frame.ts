@@ -1,7 +1,7 @@
 import { constants, type Buffer } from 'node:buffer';
 import { CloseCode, MAX_CONTROL_PAYLOAD } from './close';
 import { ProtocolError } from './errors';
-import { isControl, isDefined, Opcode } from './opcode';
+import { isControl, isDefined, Opcode, type DataOpcode } from './opcode';
 
 /*
  * RFC 6455 §5.2, what a client sends (masked); a server leaves the key out:
@@ -58,13 +58,18 @@ export function checkFrameStart(first: number, second: number, inMessage: boolea
   if ((first & RESERVED_BITS) !== 0) throw fault('reserved bit set without an extension (§5.2)');
   if (!isDefined(opcode)) throw fault(`reserved opcode 0x${opcode.toString(16)} (§5.2)`);
   if ((second & MASK_BIT) === 0) throw fault('frame from a client is not masked (§5.1)');
-  if (isControl(opcode)) {
-    if ((first & FIN) === 0) throw fault('fragmented control frame (§5.5)');
-    if ((second & LENGTH_BITS) > MAX_CONTROL_PAYLOAD) {
-      throw fault(`control frame above ${MAX_CONTROL_PAYLOAD} bytes (§5.5)`);
-    }
-    return;
+  if (isControl(opcode)) checkControl(first, second);
+  else checkOrder(opcode, inMessage);
+}
+
+function checkControl(first: number, second: number): void {
+  if ((first & FIN) === 0) throw fault('fragmented control frame (§5.5)');
+  if ((second & LENGTH_BITS) > MAX_CONTROL_PAYLOAD) {
+    throw fault(`control frame above ${MAX_CONTROL_PAYLOAD} bytes (§5.5)`);
   }
+}
+
+function checkOrder(opcode: DataOpcode, inMessage: boolean): void {
   if (opcode === Opcode.Continuation && !inMessage) {
     throw fault('continuation without a message (§5.4)');
   }

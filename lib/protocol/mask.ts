@@ -10,7 +10,6 @@ const keyWord = new Int32Array(keyBytes.buffer);
 let lastBuffer: ArrayBufferLike | undefined;
 let lastWords: Int32Array = new Int32Array(0);
 
-
 /**
  * Applies a masking key to `bytes[start..end)` in place; masking and unmasking are the same
  * operation (RFC 6455 §5.3).

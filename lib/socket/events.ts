@@ -126,7 +126,7 @@ export class EventBridge {
 
 function emitterOf(socket: Socket): EventEmitter {
   // The bridge passes events on by name; their types are checked where it is called.
-  return socket as unknown as EventEmitter;
+  return socket;
 }
 
 function makeEvent(type: SocketEventType, socket: Socket, args: readonly unknown[]): SocketEvent {

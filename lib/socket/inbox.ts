@@ -74,7 +74,7 @@ export class Inbox extends Alarm {
 
   /** The next message from the wire. */
   accept(data: string | Buffer, isBinary: boolean): void {
-    if (this.#held !== undefined || !this.#canDeliver()) {
+    if (this.#hasHeld() || !this.#canDeliver()) {
       (this.#held ??= []).push({ data, isBinary });
       this.#heldBytes += data.length;
       this.#steerReading();
@@ -82,7 +82,7 @@ export class Inbox extends Alarm {
     }
     this.#deliver(data, isBinary);
     // User code may have read on from inside of its handler.
-    if (this.#held !== undefined) this.drain();
+    if (this.#hasHeld()) this.drain();
   }
 
   /** Stops reading and delivering. */
@@ -140,6 +140,10 @@ export class Inbox extends Alarm {
     return new MessageIterator(this, this.#delivery);
   }
 
+  #hasHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   #canDeliver(): boolean {
     return this.#stage === 'idle' && !this.#isPaused && this.#delivery.wantsMessage();
   }
@@ -159,7 +163,9 @@ export class Inbox extends Alarm {
   }
 
   #steerReading(): void {
-    const isFull = this.#held !== undefined && (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxBytes);
+    const isFull =
+      this.#held !== undefined &&
+      (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxBytes);
     const mayRead = !this.#isPaused && !isFull;
     if (mayRead === this.#isReading) return;
     this.#isReading = mayRead;

@@ -2,13 +2,7 @@ import { Buffer } from 'node:buffer';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stateError } from '../protocol/errors';
-import {
-  isCopied,
-  writeBytes,
-  writeHeader,
-  writeText,
-  type SharedFrame,
-} from './frame-writer';
+import { isCopied, writeBytes, writeHeader, writeText, type SharedFrame } from './frame-writer';
 import { copyOf, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
 import { Turn } from './turn';
 
@@ -153,7 +147,10 @@ export class Outbox {
     const callbacks = this.#callbacks ?? [];
     this.#callbacks = this.#parts = this.#slab = undefined;
     this.#pending = 0;
-    this.#taken(callbacks, stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN'));
+    this.#taken(
+      callbacks,
+      stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN'),
+    );
   }
 
   #append(slab: Slab, start: number, end: number): void {
@@ -215,7 +212,11 @@ export class Outbox {
     if (this.#transport.writableLength > 0) slab.pinned = true;
   }
 
-  #writeParts(parts: readonly Part[], bytesOf: typeof viewOf, done: SendCallback | undefined): void {
+  #writeParts(
+    parts: readonly Part[],
+    bytesOf: typeof viewOf,
+    done: SendCallback | undefined,
+  ): void {
     const last = parts.length - 1;
     this.#transport.cork();
     for (const [index, part] of parts.entries()) {

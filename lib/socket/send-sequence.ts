@@ -114,7 +114,10 @@ export class SendSequence {
 
   #frame({ opcode, payload }: Outgoing, { isFinal, callback }: Sending): void {
     if (this.#open !== undefined && this.#open !== opcode) {
-      throw stateError('fragments of one message must all be text or all binary', 'ERR_WS_FRAGMENT_MIX');
+      throw stateError(
+        'fragments of one message must all be text or all binary',
+        'ERR_WS_FRAGMENT_MIX',
+      );
     }
     const first = (isFinal ? FIN : 0) | (this.#open === undefined ? opcode : Opcode.Continuation);
     this.#open = isFinal ? undefined : opcode;

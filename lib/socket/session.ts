@@ -9,7 +9,7 @@ import { Delivery, type DeliveryOwner } from './delivery';
 import { keepFrame, type SharedFrame } from './frame-writer';
 import { Inbox } from './inbox';
 import type { SendCallback } from './outbox';
-import { isBlob, toOutgoing, type SendOptions } from './outgoing';
+import { isBlob, toOutgoing, type Outgoing, type SendOptions } from './outgoing';
 import { SendSequence, type SequenceOwner } from './send-sequence';
 import type { SocketSettings } from './settings';
 import type { Socket } from './socket';
@@ -89,19 +89,20 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.#expiry = new Expiry(this, time);
   }
 
-  send(data: unknown, options: SendOptions | undefined, callback: SendCallback | undefined): boolean {
+  send(
+    data: unknown,
+    options: SendOptions | undefined,
+    callback: SendCallback | undefined,
+  ): boolean {
     if (!this.connection.mayQueue(callback)) return false;
     this.#idle?.touch();
     const { encode } = this.#settings.codec;
-    const { binary, fin } = options ?? NO_OPTIONS;
     const message = encode === undefined ? data : encode(data);
-    if (this.#sequence !== undefined || fin === false || isBlob(message)) {
-      return this.#sendInSequence(message, options ?? NO_OPTIONS, callback);
+    if (this.#sequence !== undefined || options?.fin === false || isBlob(message)) {
+      this.#sendInSequence(message, options ?? NO_OPTIONS, callback);
+    } else {
+      this.#sendFrame(toOutgoing(message, options?.binary), callback);
     }
-    const { opcode, payload } = toOutgoing(message, binary);
-    if (callback !== undefined) this.outbox.beforePush(callback);
-    if (typeof payload === 'string') this.outbox.pushText(FIN | opcode, payload);
-    else this.outbox.pushBytes(FIN | opcode, payload);
     return this.outbox.hasRoom();
   }
 
@@ -180,11 +181,17 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.inbox.drain();
   }
 
+  #sendFrame({ opcode, payload }: Outgoing, callback: SendCallback | undefined): void {
+    if (callback !== undefined) this.outbox.beforePush(callback);
+    if (typeof payload === 'string') this.outbox.pushText(FIN | opcode, payload);
+    else this.outbox.pushBytes(FIN | opcode, payload);
+  }
+
   #sendInSequence(
     message: unknown,
     options: SendOptions,
     callback: SendCallback | undefined,
-  ): boolean {
+  ): void {
     const sequence = (this.#sequence ??= new SendSequence(this));
     sequence.send({
       message: isBlob(message) ? message : toOutgoing(message, options.binary),
@@ -192,7 +199,6 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
       callback,
     });
     if (sequence.isIdle) this.#sequence = undefined;
-    return this.outbox.hasRoom();
   }
 
   #tellClose({ code, reason }: Verdict): void {

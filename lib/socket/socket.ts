@@ -15,7 +15,7 @@ import { toControlPayload, type ControlData, type SendOptions } from './outgoing
 import type { Audience, RoomDirectory } from './room-directory';
 import { Session } from './session';
 import type { SocketSettings } from './settings';
-import { SocketStream, type StreamedSocket } from './socket-stream';
+import { SocketStream } from './socket-stream';
 
 /** What the types of a socket depend on; a route infers all of it. */
 export interface SocketTypes {
@@ -59,8 +59,7 @@ export interface SocketIdentity {
 const BINARY_TYPES: readonly unknown[] = ['nodebuffer', 'arraybuffer', 'blob'];
 
 type Handler<K extends SocketEventType, T extends SocketTypes> =
-  | ((event: SocketEventMap<T['in']>[K]) => unknown)
-  | null;
+  ((event: SocketEventMap<T['in']>[K]) => unknown) | null;
 
 let sessionOf: (socket: Socket) => Session;
 
@@ -184,8 +183,9 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   set binaryType(type: BinaryType) {
     if (!BINARY_TYPES.includes(type)) {
+      const got: unknown = type;
       throw typeError(
-        `binaryType must be 'nodebuffer', 'arraybuffer' or 'blob', got ${String(type)}`,
+        `binaryType must be 'nodebuffer', 'arraybuffer' or 'blob', got ${String(got)}`,
         'ERR_WS_INVALID_ARGUMENT',
       );
     }
@@ -290,7 +290,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
   /** The socket as a Node `Duplex` in object mode, one chunk a message each way. */
   stream(): SocketStream {
     // The stream calls send with what was written to it; its types are the stream's user's.
-    return new SocketStream(this as unknown as StreamedSocket, this.#session.inbox.iterate());
+    return new SocketStream(this, this.#session.inbox.iterate());
   }
 
   /** `await using`: closes with 1000 and waits for the end. */
