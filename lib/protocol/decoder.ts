@@ -116,7 +116,7 @@ export class Decoder {
     this.#control = undefined;
   }
 
-  // The hot loop of the way in: bench/echo.mjs.
+  // The hot loop of the way in: bench/run.mjs.
   #run(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length && this.#flow === 'running') {

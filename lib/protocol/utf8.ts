@@ -2,10 +2,10 @@ import { isAscii, isUtf8, type Buffer } from 'node:buffer';
 import { CloseCode } from './close';
 import { ProtocolError } from './errors';
 
-/** Up to this length a loop over char codes beats a call into C++ (bench/micro/text.mjs). */
-const TINY_TEXT = 16;
+/** Up to this length a loop over char codes beats a call into C++ (bench/micro.mjs). */
+const TINY_TEXT = 11;
 
-/** From this length, checking first and copying as Latin-1 wins for ASCII (bench/micro/text.mjs). */
+/** From this length, checking first and copying as Latin-1 wins for ASCII (bench/micro.mjs). */
 const LONG_TEXT = 2048;
 
 const REPLACEMENT = '\ufffd';

@@ -3,7 +3,7 @@ import { bytesFrameSize, encodeBytes, encodeText, textFrameRoom } from '../proto
 import { encodeHeader, MAX_SERVER_HEADER } from '../protocol/frame';
 import { slabWithRoom, type Slab } from './slab';
 
-/** Payloads above this are written as they are, not copied (bench/echo.mjs). */
+/** Payloads above this are written as they are, not copied (bench/run.mjs). */
 const MAX_COPIED = 8192;
 
 /**
