@@ -8,7 +8,10 @@ import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
 import { adoptRequest, adoptResponse, type App } from './app';
 
-/** A client that was answered has this long to take the answer and leave, in milliseconds. */
+/** A refusal must be written within this time, in milliseconds; a session may have to be saved first. */
+const ANSWER_MS = 5000;
+
+/** Once it is written, the client has this long to take it and leave, in milliseconds. */
 const LINGER_MS = 800;
 
 /** Bytes that may come before the 101; then reading stops until there is a socket to read them. */
@@ -120,7 +123,7 @@ export class Exchange extends Alarm {
       return;
     }
     this.#settle('answered');
-    clock.set(this, LINGER_MS);
+    clock.set(this, ANSWER_MS);
     response.setHeader('Content-Type', 'text/plain; charset=utf-8');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);

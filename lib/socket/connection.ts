@@ -106,6 +106,8 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   listen(): void {
     const transport = this.#transport;
     transport.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    // It was paused if much came before the 101.
+    transport.resume();
     this.#heartbeat.start();
   }
 

@@ -144,9 +144,10 @@ export class Outbox {
 
   /** Forgets what is queued; the callbacks hear why. */
   discard(): void {
-    const callbacks = this.#callbacks ?? [];
+    const callbacks = this.#callbacks;
     this.#callbacks = this.#parts = this.#slab = undefined;
     this.#pending = 0;
+    if (callbacks === undefined) return;
     this.#taken(
       callbacks,
       stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN'),
