@@ -1,13 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { hostOf, type App } from './app';
-import type { Origins } from './options';
-
-/** How many sockets and handshakes there may be. */
-export interface ConnectionLimits {
-  readonly maxConnections: number;
-  readonly maxConnectionsPerIp: number;
-}
+import type { ConnectionLimits, Origins } from './options';
 
 /**
  * Counts connections, those of one address too when that is limited.

@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import { rangeError, typeError } from '../protocol/errors';
 import type { Socket } from '../socket/socket';
 import type { RateLimit } from '../socket/token-bucket';
-import type { ConnectionLimits } from './admission';
 import type { AnyRoute } from './route';
 
 /** What may stand in `use`: Express middleware, routers, and lists of them. */
@@ -107,6 +106,12 @@ export interface Limits {
   readonly maxRooms: number;
   readonly maxRoomNameLength: number;
   readonly origins: Origins;
+}
+
+/** How many sockets and handshakes there may be. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
 }
 
 const MAX_TIME = 2 ** 31 - 1;
