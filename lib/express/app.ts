@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { callSafely } from '../socket/user-code';
 
 /** An Express app (4 or 5), or any handler in the manner of Connect. */
 export type App = (req: Request, res: Response, next: NextFunction) => unknown;
@@ -41,6 +42,28 @@ export function adoptResponse(app: App, req: Request, response: ServerResponse):
   const res = response as Response;
   const locals: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   return Object.assign(res, { locals, req: Object.assign(req, { res }) });
+}
+
+/**
+ * Has the app answer a request. An app of Express or Connect always does; a bare handler may throw,
+ * or pass on, and then `onPass` is called with the status that says so.
+ */
+export function answerWith(
+  app: App,
+  req: Request,
+  res: Response,
+  onPass: (status: 404 | 500) => void,
+): void {
+  if ('handle' in app) {
+    // Without a `next`, it answers with its own 404 and 500.
+    Reflect.apply(app, undefined, [req, res]);
+    return;
+  }
+  const next = (error?: unknown): void => onPass(error === undefined ? 404 : 500);
+  void callSafely(
+    () => app(req, res, next),
+    () => onPass(500),
+  );
 }
 
 /** The host and port that the request was sent to; a proxy's word only where it is trusted. */

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
-import { adoptRequest, adoptResponse, type App } from './app';
+import { adoptRequest, adoptResponse, answerWith, type App } from './app';
 
 /** A refusal must be written within this time, in milliseconds; a session may have to be saved first. */
 const ANSWER_MS = 5000;
@@ -115,31 +115,18 @@ export class Exchange extends Alarm {
   }
 
   /** Answers with an HTTP status instead; every refusal is this function. */
-  refuse({ status, headers, body }: Refusal): void {
+  refuse(answer: Refusal): void {
     if (this.#state !== 'pending') return;
-    const { response } = this;
-    if (response.headersSent) {
-      this.#transport.destroy();
-      return;
-    }
     this.#settle('answered');
     clock.set(this, ANSWER_MS);
-    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-    response.setHeader('X-Content-Type-Options', 'nosniff');
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    const text = body === '' ? (STATUS_CODES[status] ?? '') : body;
-    response.statusCode = status;
-    response.setHeader('Content-Length', Buffer.byteLength(text));
-    response.end(text);
+    this.#write(answer);
   }
 
   /** Has the app answer as it answers any other request. */
   answerByApp(): void {
     this.#settle('answered');
-    this.#app(this.request, this.response, () => {
-      // A Connect-style handler that passes on has nothing to say.
-      this.#state = 'pending';
-      this.refuse(refusal(404, ''));
+    answerWith(this.#app, this.request, this.response, (status) => {
+      this.#write(refusal(status, ''));
     });
   }
 
@@ -147,6 +134,22 @@ export class Exchange extends Alarm {
   override ring(): void {
     if (this.#state === 'pending') this.refuse(refusal(503, 'the handshake took too long'));
     else this.#transport.destroy();
+  }
+
+  #write({ status, headers, body }: Refusal): void {
+    const { response } = this;
+    if (response.headersSent) {
+      // Half of another answer is out: the client must not take this one for its rest.
+      this.#transport.destroy();
+      return;
+    }
+    const text = body === '' ? (STATUS_CODES[status] ?? '') : body;
+    response.statusCode = status;
+    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    response.setHeader('Content-Length', Buffer.byteLength(text));
+    response.end(text);
   }
 
   #makeResponse(): Response {

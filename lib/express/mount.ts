@@ -69,8 +69,6 @@ export class Mount {
     this.#onGone = onGone;
     this.settings = {
       ...limits,
-      decoder: limits,
-      heartbeat: limits,
       // Hooks get the sockets of their own route: what they declare and what they get agree.
       hooks: route.handlers,
       codec,

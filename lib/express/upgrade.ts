@@ -141,7 +141,7 @@ export class Upgrade {
     const { params, originalUrl } = this.#exchange.request;
     const socket = new Socket(transport, this.#mount.settings, {
       ...terms,
-      params,
+      params: compact(params),
       url: originalUrl,
     });
     this.#mount.add(socket, this.#address);
@@ -154,6 +154,13 @@ export class Upgrade {
     if (status >= 500) this.#mount.report(error, { req: this.#exchange.request });
     return refusal(status, STATUS_CODES[status] ?? '');
   }
+}
+
+const NO_PARAMS: object = Object.freeze({});
+
+/** Parameters come in an object without a prototype, which takes 0.3 kB even when it is empty. */
+function compact(params: object): object {
+  return Object.keys(params).length === 0 ? NO_PARAMS : params;
 }
 
 /** Resolves when the middleware passes on; stays open when it answers instead. */

@@ -83,9 +83,9 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.#owner = owner;
     this.#settings = settings;
     this.#ownsChunks = transport instanceof NetSocket;
-    this.#decoder = new Decoder(settings.decoder, this);
+    this.#decoder = new Decoder(settings, this);
     this.outbox = new Outbox(transport, owner, settings.highWaterMark);
-    this.#heartbeat = new Heartbeat(this, settings.heartbeat);
+    this.#heartbeat = new Heartbeat(this, settings);
     this.#transport[kConnection] = this;
   }
 

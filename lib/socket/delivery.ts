@@ -26,7 +26,6 @@ export class Delivery {
   readonly #socket: Socket;
   readonly #settings: SocketSettings;
   readonly #owner: DeliveryOwner;
-  readonly #onError: ErrorSink;
   #isOpening = true;
   #iterators = 0;
   #takers: Taker[] | undefined = undefined;
@@ -35,7 +34,6 @@ export class Delivery {
     this.#socket = socket;
     this.#settings = settings;
     this.#owner = owner;
-    this.#onError = (error) => owner.onUserError(error);
   }
 
   /** Whether `open` has not settled yet. */
@@ -105,10 +103,10 @@ export class Delivery {
       if (!isThenable(decoded)) return this.#judge(decoded);
       return settle(
         Promise.resolve(decoded).then((late) => this.#judge(late)),
-        this.#onError,
+        this.#errorSink(),
       );
     } catch (error) {
-      this.#onError(error);
+      this.#owner.onUserError(error);
       return undefined;
     }
   }
@@ -128,7 +126,7 @@ export class Delivery {
   #refuse(issues: readonly Issue[]): Promise<void> | undefined {
     const { hooks } = this.#settings;
     if (hooks.invalid !== undefined) {
-      return callSafely(() => hooks.invalid?.(this.#socket, issues), this.#onError);
+      return callSafely(() => hooks.invalid?.(this.#socket, issues), this.#errorSink());
     }
     const what = (issues[0]?.message ?? '').slice(0, MAX_REASON_CHARS);
     this.#owner.shut(CloseCode.PolicyViolation, `invalid message: ${what}`);
@@ -143,8 +141,15 @@ export class Delivery {
       return undefined;
     }
     const waiting = this.#callHook(value);
-    emitSafely(this.#socket, 'message', [value, isBinary], this.#onError);
+    if (this.#socket.listenerCount('message') > 0) {
+      emitSafely(this.#socket, 'message', [value, isBinary], this.#errorSink());
+    }
     return waiting;
+  }
+
+  /** Made when it is needed: a closure for each socket would cost 64 bytes while it is idle. */
+  #errorSink(): ErrorSink {
+    return (error) => this.#owner.onUserError(error);
   }
 
   // As callSafely, without a closure for each message.
@@ -153,9 +158,9 @@ export class Delivery {
     if (hooks.message === undefined) return undefined;
     try {
       const result = hooks.message(this.#socket, value);
-      if (isThenable(result)) return settle(result, this.#onError);
+      if (isThenable(result)) return settle(result, this.#errorSink());
     } catch (error) {
-      this.#onError(error);
+      this.#owner.onUserError(error);
     }
     return undefined;
   }

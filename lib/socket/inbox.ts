@@ -13,9 +13,10 @@ export interface Reader {
 
 /** What an inbox may hold for user code that is not ready. */
 export interface InboxLimits {
-  readonly maxBytes: number;
+  /** Bytes, and at least one message. */
+  readonly maxPayload: number;
   /** Milliseconds that the end waits for messages that were held. */
-  readonly endTimeout: number;
+  readonly closeTimeout: number;
 }
 
 /** Messages that are held for user code that is not ready; then reading stops. */
@@ -34,7 +35,7 @@ interface Held {
  *                 │ nobody there yet,      ▲
  *                 ▼ paused, or busy        │ drain
  *               held ──────────────────────┘
- *             (up to 16 messages or maxBytes, then reading stops)
+ *             (up to 16 messages or maxPayload, then reading stops)
  * ```
  * Invariants:
  * - while a message is held, none is delivered past it.
@@ -42,7 +43,7 @@ interface Held {
  *   promise.
  * - reading is stopped exactly while the user paused it or too much is held.
  * - after `end`, its callback runs exactly once: when what was held has been delivered, nobody
- *   wants it, or `endTimeout` has passed.
+ *   wants it, or `closeTimeout` has passed.
  */
 export class Inbox extends Alarm {
   readonly #delivery: Delivery;
@@ -127,7 +128,7 @@ export class Inbox extends Alarm {
   end(callback: () => void): void {
     this.#end = { callback };
     this.#settleEnd();
-    if (typeof this.#end !== 'string') clock.set(this, this.#limits.endTimeout);
+    if (typeof this.#end !== 'string') clock.set(this, this.#limits.closeTimeout);
   }
 
   /** Held messages were not taken in time. */
@@ -165,7 +166,7 @@ export class Inbox extends Alarm {
   #steerReading(): void {
     const isFull =
       this.#held !== undefined &&
-      (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxBytes);
+      (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxPayload);
     const mayRead = !this.#isPaused && !isFull;
     if (mayRead === this.#isReading) return;
     this.#isReading = mayRead;

@@ -40,15 +40,12 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
   #wasClean = false;
 
   constructor(socket: Socket, transport: Duplex, settings: SocketSettings) {
-    const { messageRate, idleTimeout, closeTimeout, decoder } = settings;
+    const { messageRate, idleTimeout } = settings;
     this.#socket = socket;
     this.#settings = settings;
     this.connection = new Connection(transport, this, settings);
     this.#delivery = new Delivery(socket, settings, this);
-    this.inbox = new Inbox(this.#delivery, this.connection, {
-      maxBytes: decoder.maxPayload,
-      endTimeout: closeTimeout,
-    });
+    this.inbox = new Inbox(this.#delivery, this.connection, settings);
     this.#rate = messageRate === undefined ? undefined : new TokenBucket(messageRate, clock.now);
     this.#idle = idleTimeout === Infinity ? undefined : new IdleTimer(this, idleTimeout);
   }

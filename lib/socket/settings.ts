@@ -31,9 +31,7 @@ export interface SocketHooks {
 }
 
 /** Everything that the sockets of one route share. */
-export interface SocketSettings {
-  readonly decoder: DecoderLimits;
-  readonly heartbeat: HeartbeatTimes;
+export interface SocketSettings extends DecoderLimits, HeartbeatTimes {
   readonly highWaterMark: number;
   readonly maxBackpressure: number;
   readonly onBackpressure: 'close' | 'drop';
