@@ -36,19 +36,11 @@ export function attachWebSocket(
   checkApp(app);
   checkServer(server);
   checkRoutes(routes);
-  checkNames('attachWebSocket', options, OPTION_NAMES);
-  const { exclusive = false, unmatched = 'auto', onError } = options;
-  if (typeof exclusive !== 'boolean') throw invalid(`exclusive must be true or false`);
-  if (onError !== undefined && typeof onError !== 'function') {
-    throw invalid(`onError must be a function, got ${typeof onError}`);
-  }
+  checkOptions(options);
+  const { exclusive = false, unmatched = 'auto' } = options;
   const attachment = new LiveAttachment(app, routes, options);
-  gateOf(server).add({
-    attachment,
-    unmatched: checkChoice('unmatched', unmatched, ['auto', 'app', 'ignore']),
-    exclusive,
-    reapAfter: resolveLimits({}, options).handshakeTimeout,
-  });
+  const { handshakeTimeout: reapAfter } = resolveLimits({}, options);
+  gateOf(server).add({ attachment, unmatched, exclusive, reapAfter });
   return attachment;
 }
 
@@ -73,6 +65,22 @@ function checkRoutes(routes: unknown): void {
   const wrong = routes.findIndex((each) => !isRoute(each));
   if (wrong >= 0) {
     throw invalid(`routes[${wrong}] must come from route(), got ${kindOf(routes[wrong])}`);
+  }
+}
+
+function checkOptions(options: unknown): asserts options is AttachOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(`options must be an object, got ${kindOf(options)}`);
+  }
+  checkNames('attachWebSocket', options, OPTION_NAMES);
+  // Its names are known; the values are checked one by one.
+  const { exclusive, unmatched, onError } = options as AttachOptions;
+  if (exclusive !== undefined && typeof exclusive !== 'boolean') {
+    throw invalid('exclusive must be true or false');
+  }
+  if (unmatched !== undefined) checkChoice('unmatched', unmatched, ['auto', 'app', 'ignore']);
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw invalid(`onError must be a function, got ${kindOf(onError)}`);
   }
 }
 

@@ -62,9 +62,6 @@ class Gate {
 
   constructor(server: Server) {
     this.#server = server;
-    server.on('upgrade', (request: IncomingMessage, transport: Duplex, head: Buffer) => {
-      this.#onUpgrade({ request, transport, head });
-    });
   }
 
   /**
@@ -78,9 +75,17 @@ class Gate {
       if (taken.has(path)) throw pathTaken(path);
       taken.add(path);
     }
-    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive))
+    if (this.#entries.length === 0) this.#listen();
+    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive)) {
       this.#keepToOurselves();
+    }
     this.#entries.push(entry);
+  }
+
+  #listen(): void {
+    this.#server.on('upgrade', (request: IncomingMessage, transport: Duplex, head: Buffer) => {
+      this.#onUpgrade({ request, transport, head });
+    });
   }
 
   #onUpgrade(arrival: Arrival): void {

@@ -6,6 +6,7 @@ import {
   type Response,
 } from 'express';
 import type { IncomingMessage } from 'node:http';
+import { typeError } from '../protocol/errors';
 import type { Refusal } from '../protocol/handshake';
 import { Rooms } from '../rooms/rooms';
 import type { SocketSettings } from '../socket/settings';
@@ -125,8 +126,15 @@ function makeChain(use: Middleware): Router | undefined {
 }
 
 function flatten(use: Middleware): RequestHandler[] {
+  if (Array.isArray(use)) return use.flatMap(flatten);
+  if (typeof use !== 'function') {
+    throw typeError(
+      `use must be Express middleware or a list of it, got ${String(use)}`,
+      'ERR_WS_INVALID_ARGUMENT',
+    );
+  }
   // Connect's middleware is called in the same way; only its types know less.
-  return (Array.isArray(use) ? use.flatMap(flatten) : [use]) as RequestHandler[];
+  return [use as RequestHandler];
 }
 
 function catching(handler: RequestHandler): RequestHandler {
