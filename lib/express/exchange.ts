@@ -108,10 +108,16 @@ export class Exchange extends Alarm {
       this.#handOver();
       return;
     }
-    for (const name of NOT_ON_101) response.removeHeader(name);
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    response.writeHead(101);
-    response.end();
+    try {
+      for (const name of NOT_ON_101) response.removeHeader(name);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      response.writeHead(101);
+      response.end();
+    } catch (error) {
+      // Middleware hooks into the response; what it throws there is answered like any other throw.
+      this.#state = 'pending';
+      throw error;
+    }
   }
 
   /** Answers with an HTTP status instead; every refusal is this function. */
@@ -119,7 +125,12 @@ export class Exchange extends Alarm {
     if (this.#state !== 'pending') return;
     this.#settle('answered');
     clock.set(this, ANSWER_MS);
-    this.#write(answer);
+    try {
+      this.#write(answer);
+    } catch {
+      // The same hooks may throw again; then there is no answer to be had from this response.
+      this.#transport.destroy();
+    }
   }
 
   /** Has the app answer as it answers any other request. */

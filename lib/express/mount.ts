@@ -11,7 +11,7 @@ import type { Refusal } from '../protocol/handshake';
 import { Rooms } from '../rooms/rooms';
 import type { SocketSettings } from '../socket/settings';
 import type { Socket } from '../socket/socket';
-import { isThenable, settle } from '../socket/user-code';
+import { callSafely } from '../socket/user-code';
 import { Admission } from './admission';
 import type { App } from './app';
 import { makeCodec } from './codec';
@@ -137,13 +137,10 @@ function flatten(use: Middleware): RequestHandler[] {
   return [use as RequestHandler];
 }
 
+/** What Express would take for no error at all: `throw undefined`, or a rejection without a reason. */
 function catching(handler: RequestHandler): RequestHandler {
   return (req: Request, res: Response, next: NextFunction) => {
-    const result: unknown = handler(req, res, next);
-    if (!isThenable(result)) return;
-    // Express takes a falsy error for none.
-    void settle(result, (error) =>
-      next(error ?? new Error('middleware rejected without a reason')),
-    );
+    const onError = (error: unknown): void => next(error ?? new Error('middleware threw nothing'));
+    void callSafely(() => handler(req, res, next), onError);
   };
 }

@@ -3,7 +3,7 @@ import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stateError } from '../protocol/errors';
 import { isCopied, writeBytes, writeHeader, writeText, type SharedFrame } from './frame-writer';
-import { copyOf, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
+import { copyOf, giveAwaySlabs, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
 import { Turn } from './turn';
 
 /** Called when the frame was handed to the operating system, or with why it was not. */
@@ -20,7 +20,7 @@ export interface OutboxOwner {
 /** Bytes that wait: a region of a slab, or a payload that was too large to copy. */
 type Part = Buffer | { readonly slab: Slab; readonly start: number; readonly end: number };
 
-const turn = new Turn(recycleSlabs);
+const turn = new Turn({ onQuiet: recycleSlabs, onMore: giveAwaySlabs });
 
 /** Gives the sockets that wait their turn a chance, when answering a read has taken long. */
 export function flushIfLate(): void {

@@ -53,6 +53,14 @@ export function recycleSlabs(): void {
   current.used = 0;
 }
 
+/**
+ * To be called instead while regions still wait: nothing is written from its start again, and full
+ * slabs live for as long as their regions do.
+ */
+export function giveAwaySlabs(): void {
+  full.length = 0;
+}
+
 /** The Buffer that was made last; the members of a room share one region, so one Buffer. */
 class LastBuffer {
   slab: Slab | undefined = undefined;

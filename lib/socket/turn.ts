@@ -6,36 +6,44 @@ export interface Flushable {
 /** A handler that takes longer than this does not hold up what others have to write. */
 const LATE_AFTER_MS = 1;
 
+/** Who hears when a turn was written. */
+export interface TurnOwner {
+  /** Nothing waits any more. */
+  onQuiet(): void;
+  /** What was enlisted while writing waits for the next turn. */
+  onMore(): void;
+}
+
 /**
  * The sockets that have something to write in this turn of the event loop.
  *
  * ```
  *            first enlist              setImmediate, or late
  *   ┌──────┐ ────────────▶ ┌─────────┐ ────────────────────▶ ┌──────────┐
- *   │ idle │               │ waiting │                       │ flushing │
- *   └──────┘ ◀──────┐      └─────────┘                       └────┬─────┘
- *                   └─────────────────────────────────────────────┘ all written
+ *   │ idle │               │ waiting │ ◀──────────────────── │ flushing │
+ *   └──────┘ ◀──────┐      └─────────┘  enlisted meanwhile   └────┬─────┘
+ *                   └─────────────────────────────────────────────┘ nothing more
  * ```
  * One `setImmediate` for all of them: it runs after the poll phase, when every read of the turn has
- * been answered, so each socket is written to once. What is enlisted while flushing is flushed too.
+ * been answered, so each socket is written to once. A stream in memory may be answered from inside
+ * of the write; that goes out in the next turn, or such a pair would keep this one for ever.
  */
 export class Turn {
-  readonly #onFlushed: () => void;
-  readonly #waiting: Flushable[] = [];
+  readonly #owner: TurnOwner;
+  #waiting: Flushable[] = [];
+  /** The list that was written last, to be filled again. */
+  #spare: Flushable[] = [];
   #state: 'idle' | 'waiting' | 'flushing' = 'idle';
   #since = 0;
 
-  constructor(onFlushed: () => void) {
-    this.#onFlushed = onFlushed;
+  constructor(owner: TurnOwner) {
+    this.#owner = owner;
   }
 
   /** Has `flush` called once, before the turn ends. */
   enlist(outbox: Flushable): void {
     this.#waiting.push(outbox);
-    if (this.#state !== 'idle') return;
-    this.#state = 'waiting';
-    this.#since = performance.now();
-    setImmediate(this.#flush);
+    if (this.#state === 'idle') this.#wait();
   }
 
   /** To be called when a read was answered. */
@@ -43,14 +51,27 @@ export class Turn {
     if (this.#state === 'waiting' && performance.now() - this.#since > LATE_AFTER_MS) this.#flush();
   }
 
+  #wait(): void {
+    this.#state = 'waiting';
+    this.#since = performance.now();
+    setImmediate(this.#flush);
+  }
+
   readonly #flush = (): void => {
     // A late flush leaves its setImmediate behind; there may be nothing left for it.
     if (this.#state !== 'waiting') return;
     this.#state = 'flushing';
-    // By index: the list may grow while it is walked.
-    for (let at = 0; at < this.#waiting.length; at++) this.#waiting[at]?.flush();
-    this.#waiting.length = 0;
-    this.#state = 'idle';
-    this.#onFlushed();
+    const batch = this.#waiting;
+    this.#waiting = this.#spare;
+    for (const outbox of batch) outbox.flush();
+    batch.length = 0;
+    this.#spare = batch;
+    if (this.#waiting.length > 0) {
+      this.#owner.onMore();
+      this.#wait();
+    } else {
+      this.#state = 'idle';
+      this.#owner.onQuiet();
+    }
   };
 }
