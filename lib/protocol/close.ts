@@ -49,6 +49,16 @@ export function isCloseCode(code: number): boolean {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
 }
 
+/** A reason of ours, cut between two characters to what fits into a close frame. */
+export function cutReason(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= MAX_REASON_BYTES) return reason;
+  let end = MAX_REASON_BYTES;
+  // Continuation bytes (RFC 3629 §3) belong to the character before.
+  while ((bytes.readUInt8(end) & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
+
 /** Parses the body of a close frame (RFC 6455 §5.5.1). */
 export function parseClose(body: Buffer): Close {
   if (body.length === 0) return { code: CloseCode.NoStatus, reason: '' };

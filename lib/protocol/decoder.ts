@@ -34,6 +34,8 @@ export interface DecoderLimits {
 /** A payload smaller than this part of the memory it lies in is copied out, not passed on. */
 const KEEP_FRACTION = 4;
 
+const EMPTY = Buffer.alloc(0);
+
 /** A control frame whose payload is still arriving. */
 interface PartialControl {
   readonly opcode: ControlOpcode;
@@ -55,7 +57,7 @@ interface PartialControl {
  * - `#remaining` > 0 exactly in `payload`.
  * - `#control` is set only in `payload`; a control frame never touches `#assembly` (§5.4).
  * - between frames, `#assembly` is set exactly while a fragmented message is open.
- * - `#rest` is set only while halted.
+ * - `#rest` is set only while halted, or between a push from inside of the sink and its turn.
  *
  * The chunks are unmasked in place: they must belong to the decoder.
  */
@@ -63,6 +65,8 @@ export class Decoder {
   readonly #limits: DecoderLimits;
   readonly #sink: DecoderSink;
   #flow: 'running' | 'halted' | 'finished' = 'running';
+  /** Whether the sink is being called: a stream in memory may bring more from inside of it. */
+  #isBusy = false;
   #rest: Buffer | undefined = undefined;
   #header: Buffer | undefined = undefined;
   #headerLength = 0;
@@ -83,11 +87,13 @@ export class Decoder {
    * @throws ProtocolError when they break a rule; the decoder must not be used after that
    */
   push(chunk: Buffer): void {
-    if (this.#rest !== undefined) {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      return;
-    }
-    this.#run(chunk);
+    if (this.#isBusy || this.#rest !== undefined) this.#keep(chunk);
+    else this.#run(chunk);
+  }
+
+  /** Whether it was stopped. */
+  get isHalted(): boolean {
+    return this.#flow === 'halted';
   }
 
   /** Stops after the frame at hand; bytes that were pushed already are kept. Callable from the sink. */
@@ -103,9 +109,7 @@ export class Decoder {
   resume(): void {
     if (this.#flow !== 'halted') return;
     this.#flow = 'running';
-    const rest = this.#rest;
-    this.#rest = undefined;
-    if (rest !== undefined) this.#run(rest);
+    if (!this.#isBusy) this.#run(this.#takeRest());
   }
 
   /** Ignores everything that follows (RFC 6455 §1.4: after the close, data is discarded). */
@@ -116,13 +120,37 @@ export class Decoder {
     this.#control = undefined;
   }
 
-  // The hot loop of the way in: bench/run.mjs.
   #run(chunk: Buffer): void {
+    this.#isBusy = true;
+    let at = this.#runTo(chunk);
+    while (this.#rest !== undefined && this.#flow === 'running') {
+      chunk = this.#takeRest();
+      at = this.#runTo(chunk);
+    }
+    this.#isBusy = false;
+    if (at === chunk.length || this.#flow !== 'halted') return;
+    const left = detach(chunk.subarray(at));
+    this.#rest = this.#rest === undefined ? left : Buffer.concat([left, this.#rest]);
+  }
+
+  // The hot loop of the way in: bench/run.mjs.
+  #runTo(chunk: Buffer): number {
     let at = 0;
     while (at < chunk.length && this.#flow === 'running') {
       at = this.#remaining > 0 ? this.#gather(chunk, at) : this.#frame(chunk, at);
     }
-    if (at < chunk.length && this.#flow === 'halted') this.#rest = detach(chunk.subarray(at));
+    return at;
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#flow === 'finished') return;
+    this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+  }
+
+  #takeRest(): Buffer {
+    const rest = this.#rest ?? EMPTY;
+    this.#rest = undefined;
+    return rest;
   }
 
   #frame(chunk: Buffer, at: number): number {
@@ -137,7 +165,7 @@ export class Decoder {
 
   /** A header cut by the end of a read: its bytes are gathered, and judged as soon as they can be. */
   #splitHeader(chunk: Buffer, start: number): number {
-    const header = (this.#header ??= Buffer.allocUnsafe(MAX_CLIENT_HEADER));
+    const header = (this.#header ??= Buffer.allocUnsafeSlow(MAX_CLIENT_HEADER));
     for (let at = start; at < chunk.length;) {
       header[this.#headerLength++] = chunk[at++]!;
       if (this.#headerLength < 2) continue;

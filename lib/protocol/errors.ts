@@ -23,6 +23,7 @@ export type CallerErrorCode =
   | 'ERR_WS_INVALID_MESSAGE'
   | 'ERR_WS_PATH_TAKEN'
   | 'ERR_WS_NOT_OPEN'
+  | 'ERR_WS_BACKPRESSURE'
   | 'ERR_WS_FRAGMENT_MIX';
 
 /** A value of the wrong kind, by our caller. */

@@ -128,14 +128,16 @@ function readOffer(fields: Fields): Offer | Refusal {
   }
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '');
   if (extensions === undefined) return refusal(400, 'malformed Sec-WebSocket-Extensions');
-  return { accept: acceptKey(fields.get('sec-websocket-key') ?? ''), protocols };
+  // checkUpgrade has seen the key.
+  return { accept: acceptKey(fields.get('sec-websocket-key')!), protocols };
 }
 
 function collectFields(rawHeaders: readonly string[]): Fields | undefined {
   const fields = new Map<string, string>();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]?.toLowerCase() ?? '';
-    const value = rawHeaders[at + 1] ?? '';
+    // Names and values take turns, so both are there.
+    const name = rawHeaders[at]!.toLowerCase();
+    const value = rawHeaders[at + 1]!;
     const earlier = fields.get(name);
     if (earlier !== undefined && SINGLE_FIELDS.has(name)) return undefined;
     fields.set(name, earlier === undefined ? value : `${earlier},${value}`);
@@ -154,7 +156,7 @@ function includesToken(value: string | undefined, token: string): boolean {
 export function isOriginForm(target: string | undefined): boolean {
   if (target?.[0] !== '/' || target[1] === '/' || target.includes('#')) return false;
   try {
-    decodeURIComponent(target.split('?', 1)[0] ?? '');
+    decodeURIComponent(target.replace(/\?.*$/s, ''));
     return true;
   } catch {
     return false;

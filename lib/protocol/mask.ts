@@ -6,6 +6,9 @@ const WORDS_FROM = 48;
 const keyBytes = new Uint8Array(4);
 const keyWord = new Int32Array(keyBytes.buffer);
 
+/** More memory than this is not held for the sake of its view; a read brings 64 KiB at most. */
+const MAX_VIEWED = 65_536;
+
 /** The buffer whose words were used last: the frames of one read share one view. */
 let lastBuffer: ArrayBufferLike | undefined;
 let lastWords: Int32Array = new Int32Array(0);
@@ -36,7 +39,8 @@ export function applyMask(bytes: Buffer, start: number, end: number, key: number
  */
 export function rotateKey(key: number, count: number): number {
   const bits = (count & 3) << 3;
-  return bits === 0 ? key : (key << bits) | (key >>> (32 - bits));
+  // Shifts count modulo 32, so no bits at all give the key twice, and that is the key.
+  return (key << bits) | (key >>> (32 - bits));
 }
 
 function applyByBytes(bytes: Buffer, start: number, end: number, key: number): void {
@@ -59,11 +63,7 @@ function applyByBytes(bytes: Buffer, start: number, end: number, key: number): v
 
 /** `from` and `to` are multiples of 4, counted from the start of the ArrayBuffer. */
 function applyByWords(buffer: ArrayBufferLike, from: number, to: number, key: number): void {
-  if (buffer !== lastBuffer) {
-    lastBuffer = buffer;
-    lastWords = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
-  }
-  const words = lastWords;
+  const words = wordsOf(buffer);
   const word = nativeWord(key);
   const last = to >>> 2;
   let at = from >>> 2;
@@ -74,6 +74,15 @@ function applyByWords(buffer: ArrayBufferLike, from: number, to: number, key: nu
     words[at + 3]! ^= word;
   }
   for (; at < last; at++) words[at]! ^= word;
+}
+
+function wordsOf(buffer: ArrayBufferLike): Int32Array {
+  if (buffer === lastBuffer) return lastWords;
+  const words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+  if (buffer.byteLength > MAX_VIEWED) return words;
+  lastBuffer = buffer;
+  lastWords = words;
+  return words;
 }
 
 /** The key as a word in the byte order of this machine. */

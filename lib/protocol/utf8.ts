@@ -92,9 +92,11 @@ export class Utf8Validator {
     return true;
   }
 
-  /** The table of well-formed sequences, RFC 3629 §4: UTF8-1 to UTF8-4. */
+  /**
+   * The table of well-formed sequences, RFC 3629 §4: UTF8-2 to UTF8-4. ASCII never comes here: a cut
+   * tail begins with a lead byte, and only the bytes of its sequence follow.
+   */
   #lead(byte: number): boolean {
-    if (byte <= 0x7f) return true;
     if (byte < 0xc2 || byte > 0xf4) return false;
     this.#need = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
     if (byte === 0xe0) this.#lower = 0xa0;

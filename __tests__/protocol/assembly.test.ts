@@ -1,0 +1,225 @@
+import { Buffer, isUtf8 } from 'node:buffer';
+import fc from 'fast-check';
+import { Assembly, type Piece } from '../../lib/protocol/assembly';
+import { ProtocolError } from '../../lib/protocol/errors';
+import { Opcode } from '../../lib/protocol/opcode';
+import { hex } from '../support/bytes';
+import { allocationsOf, sum } from './allocations';
+import { bytes as anyBytes, nearUtf8, offsets } from './arbitraries';
+import { cut } from './every-way';
+
+/** A piece in clear, nothing known about what follows. */
+const piece = (source: Buffer, more: Partial<Piece> = {}): Piece => ({
+  source,
+  start: 0,
+  end: source.length,
+  key: 0,
+  following: Infinity,
+  ...more,
+});
+
+const holding = (
+  opcode: typeof Opcode.Text | typeof Opcode.Binary,
+  ...parts: string[]
+): Assembly => {
+  const assembly = new Assembly(opcode);
+  for (const part of parts) assembly.append(piece(hex(part)));
+  return assembly;
+};
+
+/** What this ends in: a value, or the close code of the fault. */
+function outcome(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.closeCode;
+    throw error;
+  }
+}
+
+describe('§5.4 the pieces of a message', () => {
+  it('are put together in order', () => {
+    expect(holding(Opcode.Text, '48656c', '', '6c6f').finish()).toBe('Hello');
+    expect(holding(Opcode.Binary, '48656c', '', '6c6f').finish()).toEqual(hex('48656c6c6f'));
+  });
+
+  it('may be none, or all of them empty', () => {
+    expect(holding(Opcode.Text).finish()).toBe('');
+    expect(holding(Opcode.Binary).finish()).toEqual(hex(''));
+    expect(holding(Opcode.Binary, '', '').finish()).toEqual(hex(''));
+  });
+
+  it('are text or binary as the first frame said', () => {
+    expect(new Assembly(Opcode.Text).isText).toBe(true);
+    expect(new Assembly(Opcode.Binary).isText).toBe(false);
+  });
+
+  it('are counted in bytes', () => {
+    const assembly = new Assembly(Opcode.Binary);
+    const lengths = [0, 125, 126, 65_535, 65_536].map((length) => {
+      assembly.append(piece(Buffer.alloc(length)));
+      return assembly.length;
+    });
+    expect(lengths).toEqual([0, 125, 251, 65_786, 131_322]);
+  });
+
+  it('are taken from where they lie in a read, which is left as it is', () => {
+    const read = hex('ff 7f9f4d5158 ff');
+    const assembly = new Assembly(Opcode.Text);
+    assembly.append(piece(read, { start: 1, end: 4, key: 0x37fa213d }));
+    assembly.append(piece(read, { start: 4, end: 6, key: 0x3d37fa21 }));
+    expect(assembly.finish()).toBe('Hello');
+    expect(read).toEqual(hex('ff 7f9f4d5158 ff'));
+  });
+
+  it.each([0, 1, 125, 126, 255, 256, 257, 65_535, 65_536])('may make %i bytes', (length) => {
+    const payload = Buffer.from(Array.from({ length }, (_, i) => (i * 7) & 0xff));
+    const assembly = new Assembly(Opcode.Binary);
+    for (const part of cut(payload, [1, 100, 127, 300, 40_000])) assembly.append(piece(part));
+    expect((assembly.finish() as Buffer).equals(payload)).toBe(true);
+  });
+
+  it('make the same message however they are cut and masked', () => {
+    fc.assert(
+      fc.property(anyBytes(700), offsets(700), (payload, at) => {
+        const assembly = new Assembly(Opcode.Binary);
+        for (const part of cut(payload, at)) {
+          assembly.append(piece(part.map((octet) => octet ^ 0x5a) as Buffer, { key: 0x5a5a5a5a }));
+        }
+        expect(assembly.finish()).toEqual(payload);
+      }),
+    );
+  });
+});
+
+describe('§8.1 the text of a message', () => {
+  it('U-2 may have a character over pieces', () => {
+    expect(holding(Opcode.Text, 'e282', '', 'ac').finish()).toBe('€');
+    expect(holding(Opcode.Text, 'f0', '9f', '98', '80').finish()).toBe('😀');
+  });
+
+  it.each([['80'], ['f490'], ['c080'], ['61eda0']])('U-4 is refused at once: %s', (digits) => {
+    expect(outcome(() => holding(Opcode.Text, digits))).toBe(1007);
+  });
+
+  it('U-3 is refused in the piece in which it goes wrong', () => {
+    const assembly = holding(Opcode.Text, '61e2');
+    expect(outcome(() => assembly.append(piece(hex('28'))))).toBe(1007);
+  });
+
+  it('U-1 is refused when it ends within a character', () => {
+    expect(outcome(() => holding(Opcode.Text, '61e2', '82').finish())).toBe(1007);
+  });
+
+  it('is judged after it was unmasked', () => {
+    const assembly = new Assembly(Opcode.Text);
+    assembly.append(piece(hex('ffff'), { key: 0x9e9d0000 | 0 }));
+    expect(assembly.finish()).toBe('ab');
+  });
+
+  it('is not judged in a binary message', () => {
+    expect(holding(Opcode.Binary, 'f490', 'e2').finish()).toEqual(hex('f490e2'));
+  });
+
+  it('U-7 has the verdict of buffer.isUtf8, wherever it is cut', () => {
+    fc.assert(
+      fc.property(nearUtf8, offsets(60), (payload, at) => {
+        const heard = outcome(() => {
+          const assembly = new Assembly(Opcode.Text);
+          for (const part of cut(payload, at)) assembly.append(piece(part));
+          return assembly.finish();
+        });
+        expect(heard).toBe(isUtf8(payload) ? payload.toString() : 1007);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('§10.4 the number of frames', () => {
+  it.each([1, 2, 125, 1024])('may be %i under that limit, and not one more', (limit) => {
+    const assembly = new Assembly(Opcode.Binary);
+    for (let frame = 0; frame < limit; frame++) assembly.countFragment(1, limit);
+    expect(outcome(() => assembly.countFragment(1, limit))).toBe(1008);
+  });
+
+  it('counts a frame once, however long it is', () => {
+    const assembly = new Assembly(Opcode.Binary);
+    for (const length of [1, 125, 126, 65_535, 65_536]) assembly.countFragment(length, 5);
+    expect(outcome(() => assembly.countFragment(2 ** 40, 5))).toBe(1008);
+  });
+
+  it('F-2 counts an empty frame as eight, for it costs its sender nothing', () => {
+    const [enough, short] = [new Assembly(Opcode.Text), new Assembly(Opcode.Text)];
+    enough.countFragment(0, 16);
+    enough.countFragment(0, 16);
+    expect(outcome(() => enough.countFragment(1, 16))).toBe(1008);
+    expect(outcome(() => short.countFragment(0, 7))).toBe(1008);
+  });
+
+  it('names the limit in the fault', () => {
+    expect(() => new Assembly(Opcode.Text).countFragment(1, 0)).toThrow('maxFragments 0');
+  });
+});
+
+describe('memory', () => {
+  const filled = (sizes: readonly number[], followingAfter: (seen: number) => number): number[] =>
+    allocationsOf(() => {
+      const assembly = new Assembly(Opcode.Binary);
+      const source = Buffer.from(new Uint8Array(Math.max(...sizes)));
+      let seen = 0;
+      for (const end of sizes) {
+        seen += end;
+        assembly.append(piece(source, { end, following: followingAfter(seen) }));
+      }
+    });
+
+  it('F-1 holds at most twice what was received, whatever may follow', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1 }), (sizes) => {
+        const largest = Math.max(...filled(sizes, () => Infinity));
+        expect(largest).toBeGreaterThanOrEqual(sum(sizes));
+        expect(largest).toBeLessThanOrEqual(Math.max(256, 2 * sum(sizes)));
+      }),
+    );
+  });
+
+  it('F-3 does not trust what a frame declares', () => {
+    const allocated = filled(Array<number>(4000).fill(1), (seen) => (100 << 20) - seen);
+    expect(Math.max(...allocated)).toBeLessThanOrEqual(2 * 4000 + 256);
+  });
+
+  it('F-4 doubles, so that n bytes in n pieces are copied in proportion to n', () => {
+    for (const count of [2 ** 12, 2 ** 14, 2 ** 16]) {
+      const allocated = filled(Array<number>(count).fill(1), () => Infinity);
+      expect(sum(allocated)).toBeLessThanOrEqual(2 * count + 256);
+    }
+  });
+
+  it.each([10, 300, 1000, 5000])(
+    'takes no more than a message of %i bytes needs where its end is known',
+    (length) => {
+      const pieces = Array<number>(length / 10).fill(10);
+      const allocated = filled(pieces, (seen) => length - seen);
+      expect(Math.max(...allocated)).toBe(length);
+    },
+  );
+
+  it('asks for nothing while nothing came', () => {
+    const allocated = allocationsOf(() => {
+      const assembly = new Assembly(Opcode.Binary);
+      assembly.append(piece(hex(''), { following: 1 << 30 }));
+    });
+    expect(allocated).toEqual([]);
+  });
+
+  it('F-5 keeps no piece as a view of the read it came in', () => {
+    const assembly = new Assembly(Opcode.Binary);
+    for (let i = 0; i < 10; i++) {
+      const read = hex('61');
+      assembly.append(piece(read));
+      read.fill(0xff);
+    }
+    expect(assembly.finish()).toEqual(hex('61'.repeat(10)));
+  });
+});
