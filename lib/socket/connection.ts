@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CloseCode, serializeClose, type Close } from '../protocol/close';
+import { CloseCode, cutReason, serializeClose, type Close } from '../protocol/close';
 import { Decoder, type DecoderSink } from '../protocol/decoder';
-import { ProtocolError, stateError } from '../protocol/errors';
+import { ProtocolError } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Opcode } from '../protocol/opcode';
 import { Alarm, clock } from './clock';
 import { Heartbeat, type HeartbeatOwner } from './heartbeat';
-import { flushIfLate, Outbox, type OutboxOwner, type SendCallback } from './outbox';
+import { flushIfLate, Outbox, type OutboxOwner } from './outbox';
 import type { SocketSettings } from './settings';
 
 /** How a connection ended. */
@@ -84,7 +84,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.#settings = settings;
     this.#ownsChunks = transport instanceof NetSocket;
     this.#decoder = new Decoder(settings, this);
-    this.outbox = new Outbox(transport, owner, settings.highWaterMark);
+    this.outbox = new Outbox(transport, owner, settings);
     this.#heartbeat = new Heartbeat(this, settings);
     this.#transport[kConnection] = this;
   }
@@ -113,22 +113,13 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
 
   /** Takes the bytes that came right behind the handshake. */
   receive(head: Buffer): void {
-    if (this.#transport.destroyed) this.onTransportClose();
-    else if (head.length > 0) this.onData(head);
-  }
-
-  /** Whether a message may be queued now; if not, the callback hears why (design §2.3). */
-  mayQueue(callback: SendCallback | undefined): boolean {
-    if (this.#phase !== 'open') {
-      refuse(callback, this.#owner, 'the socket is not open');
-      return false;
+    if (this.#transport.destroyed) {
+      this.onTransportClose();
+      return;
     }
-    if (this.outbox.buffered <= this.#settings.maxBackpressure) return true;
-    refuse(callback, this.#owner, 'more than maxBackpressure is buffered');
-    if (this.#settings.onBackpressure === 'close') {
-      this.shut(CloseCode.TryAgainLater, 'too slow to read');
-    }
-    return false;
+    if (head.length > 0) this.onData(head);
+    // Its 'end' may have been told before anybody listened.
+    this.onTransportEnd();
   }
 
   /** Starts the closing handshake (RFC 6455 §7.1.2); does nothing when it has begun. */
@@ -136,7 +127,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     const body = serializeClose(code, reason);
     if (this.#phase !== 'open') return;
     this.#phase = 'closeSent';
-    this.outbox.pushBytes(CLOSE_FRAME, body);
+    this.outbox.pushClose(CLOSE_FRAME, body);
     this.#awaitEnd();
     this.#owner.onClosing();
   }
@@ -144,12 +135,17 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   /** Closes for a reason of ours; the code is what `close` reports even if the peer never answers. */
   shut(code: number, reason: string): void {
     if (this.#phase !== 'open') return;
-    this.#verdict = { code, reason, wasClean: false };
-    this.close(code, reason);
+    const cut = cutReason(reason);
+    this.#verdict = { code, reason: cut, wasClean: false };
+    this.close(code, cut);
   }
 
-  /** Ends the transport now. */
+  /** Ends the transport now, and with it the wish for what was received. */
   terminate(): void {
+    if (this.#phase === 'open') {
+      this.#phase = 'ending';
+      this.#owner.onClosing();
+    }
     this.#transport.destroy();
   }
 
@@ -168,7 +164,15 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
 
   startReading(): void {
     this.#transport.resume();
+    // What was kept is told of like any other read: not from inside of what the user called.
+    process.nextTick(readOn, this);
+  }
+
+  /** Goes on with what was kept, unless reading has been stopped again. */
+  readOn(): void {
+    if (!this.#owner.isReading) return;
     this.#decode(undefined);
+    this.onTransportEnd();
   }
 
   /** Bytes from the transport. */
@@ -180,8 +184,9 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     }
   }
 
-  /** The peer's FIN without a close frame before it: §7.1.5, 1006. */
+  /** The peer's FIN without a close frame before it: §7.1.5, 1006. What was kept comes first. */
   onTransportEnd(): void {
+    if (!this.#transport.readableEnded || this.#decoder.isHalted) return;
     if (this.#phase === 'open' || this.#phase === 'closeSent') this.#endTransport();
   }
 
@@ -217,7 +222,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   onClose(close: Close): void {
     if (this.#phase === 'open') {
       const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
-      this.outbox.pushBytes(CLOSE_FRAME, body);
+      this.outbox.pushClose(CLOSE_FRAME, body);
     }
     this.#verdict = { ...close, wasClean: true };
     this.#endTransport();
@@ -228,12 +233,12 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   }
 
   onSilence(): void {
-    this.terminate();
+    this.#transport.destroy();
   }
 
   /** The close timer: the peer had its time. */
   override ring(): void {
-    this.terminate();
+    this.#transport.destroy();
   }
 
   // The one place where faults of the peer are caught.
@@ -250,7 +255,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   #fail(error: Error): void {
     const code = error instanceof ProtocolError ? error.closeCode : CloseCode.InternalError;
     this.#decoder.finish();
-    if (this.#phase === 'open') this.outbox.pushBytes(CLOSE_FRAME, serializeClose(code, ''));
+    if (this.#phase === 'open') this.outbox.pushClose(CLOSE_FRAME, serializeClose(code, ''));
     this.#verdict = { code, reason: error.message, wasClean: false };
     this.#endTransport();
     this.#owner.onFault(error);
@@ -263,15 +268,15 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.#transport.resume();
   }
 
+  /** One `closeTimeout` for all of the closing: a late answer of the peer's gives it no more. */
   #awaitEnd(): void {
     this.#heartbeat.stop();
-    clock.set(this, this.#settings.closeTimeout);
+    if (this.slot === undefined) clock.set(this, this.#settings.closeTimeout);
   }
 }
 
-function refuse(callback: SendCallback | undefined, owner: ConnectionOwner, why: string): void {
-  if (callback === undefined) return;
-  process.nextTick(() => owner.runCallback(callback, stateError(why, 'ERR_WS_NOT_OPEN')));
+function readOn(connection: Connection): void {
+  connection.readOn();
 }
 
 function onData(this: Transport, chunk: Buffer): void {

@@ -4,6 +4,11 @@ import type { Decoded, Issue, SocketSettings } from './settings';
 import type { Socket } from './socket';
 import { callSafely, emitSafely, isThenable, settle, type ErrorSink } from './user-code';
 
+/** What a schema made of a message. */
+export interface Checked {
+  readonly value: unknown;
+}
+
 /** Waits for the next message of an iterator; `undefined` is the end. */
 export type Taker = (result: IteratorResult<unknown, undefined>) => void;
 
@@ -14,9 +19,6 @@ export interface DeliveryOwner {
   /** Ends the connection for a reason of ours. */
   shut(code: number, reason: string): void;
 }
-
-/** A short word on the first thing that is wrong, for a close reason. */
-const MAX_REASON_CHARS = 60;
 
 /**
  * Hands one message to whoever takes it: an iterator if there is one; else the `message` hook once
@@ -63,12 +65,12 @@ export class Delivery {
     this.#iterators++;
   }
 
-  /** An iterator ends; what it waits for, if it does, will not come. */
-  endIterator(waiting: Taker | undefined): void {
+  /** An iterator ends; what it waits for will not come. */
+  endIterator(waiting: readonly Taker[]): void {
     this.#iterators--;
-    const others = this.#takers?.filter((taker) => taker !== waiting) ?? [];
+    const others = this.#takers?.filter((taker) => !waiting.includes(taker)) ?? [];
     this.#takers = others.length > 0 ? others : undefined;
-    waiting?.({ value: undefined, done: true });
+    for (const taker of waiting) taker({ value: undefined, done: true });
   }
 
   /** An iterator waits for the next message. */
@@ -83,57 +85,32 @@ export class Delivery {
     for (const taker of takers) taker({ value: undefined, done: true });
   }
 
-  /** Hands a message over; a promise when the next one has to wait. Never throws or rejects. */
-  deliver(data: string | Buffer, isBinary: boolean): Promise<void> | undefined {
-    const { decode } = this.#settings.codec;
-    if (decode === undefined) return this.#hand(this.#asBinaryType(data), isBinary);
+  /** Whether the route has a `receive` schema. */
+  get isChecking(): boolean {
+    return this.#settings.codec.decode !== undefined;
+  }
+
+  /**
+   * What the `receive` schema makes of a message; `undefined` when it is not to be handed over.
+   * Never throws or rejects.
+   */
+  check(data: string | Buffer): Checked | undefined | Promise<Checked | undefined> {
     if (typeof data !== 'string') {
       this.#owner.shut(CloseCode.UnsupportedData, 'JSON text expected');
       return undefined;
     }
-    return this.#decode(decode, data);
-  }
-
-  #decode(
-    decode: (text: string) => Decoded | Promise<Decoded>,
-    text: string,
-  ): Promise<void> | undefined {
     try {
-      const decoded = decode(text);
-      if (!isThenable(decoded)) return this.#judge(decoded);
-      return settle(
-        Promise.resolve(decoded).then((late) => this.#judge(late)),
-        this.#errorSink(),
-      );
+      const decoded = this.#settings.codec.decode?.(data);
+      return isThenable(decoded) ? this.#judgeLater(decoded) : this.#judge(decoded);
     } catch (error) {
       this.#owner.onUserError(error);
       return undefined;
     }
   }
 
-  #judge(decoded: Decoded): Promise<void> | undefined {
-    switch (decoded.kind) {
-      case 'value':
-        return this.#hand(decoded.value, false);
-      case 'invalid':
-        return this.#refuse(decoded.issues);
-      case 'not json':
-        this.#owner.shut(CloseCode.InvalidPayload, 'not JSON');
-        return undefined;
-    }
-  }
-
-  #refuse(issues: readonly Issue[]): Promise<void> | undefined {
-    const { hooks } = this.#settings;
-    if (hooks.invalid !== undefined) {
-      return callSafely(() => hooks.invalid?.(this.#socket, issues), this.#errorSink());
-    }
-    const what = (issues[0]?.message ?? '').slice(0, MAX_REASON_CHARS);
-    this.#owner.shut(CloseCode.PolicyViolation, `invalid message: ${what}`);
-    return undefined;
-  }
-
-  #hand(value: unknown, isBinary: boolean): Promise<void> | undefined {
+  /** Hands a message over; a promise when the next one has to wait. Never throws or rejects. */
+  hand(message: unknown, isBinary: boolean): Promise<void> | undefined {
+    const value = isBinary ? this.#asBinaryType(message as Buffer) : message;
     const taker = this.#takers?.shift();
     if (taker !== undefined) {
       if (this.#takers?.length === 0) this.#takers = undefined;
@@ -145,6 +122,32 @@ export class Delivery {
       emitSafely(this.#socket, 'message', [value, isBinary], this.#errorSink());
     }
     return waiting;
+  }
+
+  async #judgeLater(decoding: PromiseLike<Decoded>): Promise<Checked | undefined> {
+    try {
+      return await this.#judge(await decoding);
+    } catch (error) {
+      this.#owner.onUserError(error);
+      return undefined;
+    }
+  }
+
+  #judge(decoded: Decoded | undefined): Checked | undefined | Promise<undefined> {
+    if (decoded?.kind === 'value') return decoded;
+    if (decoded?.kind === 'invalid') return this.#refuse(decoded.issues);
+    this.#owner.shut(CloseCode.InvalidPayload, 'not JSON');
+    return undefined;
+  }
+
+  #refuse(issues: readonly Issue[]): Promise<undefined> | undefined {
+    const { hooks } = this.#settings;
+    if (hooks.invalid === undefined) {
+      this.#owner.shut(CloseCode.PolicyViolation, `invalid message: ${issues[0]?.message ?? ''}`);
+      return undefined;
+    }
+    const waiting = callSafely(() => hooks.invalid?.(this.#socket, issues), this.#errorSink());
+    return waiting?.then(() => undefined);
   }
 
   /** Made when it is needed: a closure for each socket would cost 64 bytes while it is idle. */
@@ -165,10 +168,10 @@ export class Delivery {
     return undefined;
   }
 
-  /** What `binaryType` makes of a binary message; text passes. */
-  #asBinaryType(data: string | Buffer): unknown {
+  /** What `binaryType` makes of a binary message. */
+  #asBinaryType(data: Buffer): unknown {
     const { binaryType } = this.#socket;
-    if (typeof data === 'string' || binaryType === 'nodebuffer') return data;
+    if (binaryType === 'nodebuffer') return data;
     return binaryType === 'arraybuffer' ? Uint8Array.from(data).buffer : new Blob([data]);
   }
 }

@@ -72,6 +72,12 @@ export interface SocketEventMap<Data = unknown> {
 }
 
 type AnyListener = SocketEventListener<never>;
+/** What was set as `onmessage` and its like, and what listens for it. */
+interface HandlerEntry {
+  readonly listener: AnyListener;
+  readonly call: AnyListener;
+}
+
 type NodeListener = (...args: unknown[]) => unknown;
 
 /**
@@ -81,7 +87,7 @@ type NodeListener = (...args: unknown[]) => unknown;
 export class EventBridge {
   readonly #socket: Socket;
   readonly #listeners = new Map<SocketEventType, Map<AnyListener, NodeListener>>();
-  readonly #handlers = new Map<SocketEventType, AnyListener>();
+  readonly #handlers = new Map<SocketEventType, HandlerEntry>();
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -111,16 +117,18 @@ export class EventBridge {
 
   /** The `onmessage` kind of listener: one for each type. */
   handler(type: SocketEventType): AnyListener | null {
-    return this.#handlers.get(type) ?? null;
+    return this.#handlers.get(type)?.listener ?? null;
   }
 
   setHandler(type: SocketEventType, listener: AnyListener | null): void {
     const earlier = this.#handlers.get(type);
-    if (earlier !== undefined) this.remove(type, earlier);
+    if (earlier !== undefined) this.remove(type, earlier.call);
     this.#handlers.delete(type);
     if (typeof listener !== 'function') return;
-    this.#handlers.set(type, listener);
-    this.add(type, listener, false);
+    // A function of its own: the same one may be listening by addEventListener, too.
+    const call = (event: never): unknown => Reflect.apply(listener, this.#socket, [event]);
+    this.#handlers.set(type, { listener, call });
+    this.add(type, call, false);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Buffer } from 'node:buffer';
 import { Alarm, clock } from './clock';
-import type { Delivery } from './delivery';
+import type { Checked, Delivery } from './delivery';
 import { MessageIterator } from './message-iterator';
+import { isThenable } from './user-code';
 
 /** The way in that can be stopped. */
 export interface Reader {
@@ -22,25 +23,26 @@ export interface InboxLimits {
 /** Messages that are held for user code that is not ready; then reading stops. */
 const MAX_HELD = 16;
 
-interface Held {
-  readonly data: string | Buffer;
-  readonly isBinary: boolean;
-}
+/** A message that waits, as it came or as a schema has made it. */
+type Held =
+  | { readonly data: string | Buffer; readonly isBinary: boolean }
+  | { readonly checked: Checked; readonly bytes: number };
 
 /**
  * When a message is delivered: one at a time, in order, and never before somebody takes it.
  *
  * ```
- *   decoder ──▶ accept ──────────────▶ delivery: iterator, hook, listeners
- *                 │ nobody there yet,      ▲
- *                 ▼ paused, or busy        │ drain
- *               held ──────────────────────┘
+ *   decoder ──▶ accept ──────────────▶ delivery: schema, then iterator, hook, listeners
+ *                 │ nobody there yet,      ▲  │ a schema took its time
+ *                 ▼ paused, or busy        │  ▼ and is asked for again
+ *               held ──────────────────────┘ held, first in line
  *             (up to 16 messages or maxPayload, then reading stops)
  * ```
  * Invariants:
  * - while a message is held, none is delivered past it.
  * - `#stage` is `idle` between messages, `delivering` inside of user code, `waiting` for its
  *   promise.
+ * - nothing is delivered after `discard`, nor after the end was told.
  * - reading is stopped exactly while the user paused it or too much is held.
  * - after `end`, its callback runs exactly once: when what was held has been delivered, nobody
  *   wants it, or `closeTimeout` has passed.
@@ -54,6 +56,7 @@ export class Inbox extends Alarm {
   #isReading = true;
   #held: Held[] | undefined = undefined;
   #heldBytes = 0;
+  #isDiscarding = false;
   #end: 'open' | { readonly callback: () => void } | 'ended' = 'open';
 
   constructor(delivery: Delivery, reader: Reader, limits: InboxLimits) {
@@ -100,6 +103,7 @@ export class Inbox extends Alarm {
 
   /** Forgets what is held, and reads on: after our close, data is discarded (RFC 6455 §1.4). */
   discard(): void {
+    this.#isDiscarding = true;
     this.#held = undefined;
     this.#heldBytes = 0;
     this.#isPaused = false;
@@ -111,9 +115,7 @@ export class Inbox extends Alarm {
     while (this.#held !== undefined && this.#canDeliver()) {
       const next = this.#held.shift();
       if (this.#held.length === 0) this.#held = undefined;
-      if (next === undefined) continue;
-      this.#heldBytes -= next.data.length;
-      this.#deliver(next.data, next.isBinary);
+      if (next !== undefined) this.#deliverHeld(next);
     }
     this.#steerReading();
     this.#settleEnd();
@@ -146,12 +148,43 @@ export class Inbox extends Alarm {
   }
 
   #canDeliver(): boolean {
-    return this.#stage === 'idle' && !this.#isPaused && this.#delivery.wantsMessage();
+    if (this.#stage !== 'idle' || this.#isPaused) return false;
+    const isOver = this.#end === 'ended' && !this.#delivery.isPulled;
+    return !isOver && this.#delivery.wantsMessage();
   }
 
   #deliver(data: string | Buffer, isBinary: boolean): void {
     this.#stage = 'delivering';
-    const waiting = this.#delivery.deliver(data, isBinary);
+    this.#waitFor(
+      this.#delivery.isChecking ? this.#check(data) : this.#delivery.hand(data, isBinary),
+    );
+  }
+
+  #deliverHeld(next: Held): void {
+    if ('data' in next) {
+      this.#heldBytes -= next.data.length;
+      this.#deliver(next.data, next.isBinary);
+    } else {
+      this.#heldBytes -= next.bytes;
+      this.#stage = 'delivering';
+      this.#waitFor(this.#delivery.hand(next.checked.value, false));
+    }
+  }
+
+  #check(data: string | Buffer): Promise<void> | undefined {
+    const checked = this.#delivery.check(data);
+    if (isThenable(checked)) return checked.then((late) => this.#putBack(late, data.length));
+    return checked === undefined ? undefined : this.#delivery.hand(checked.value, false);
+  }
+
+  /** Whoever wanted the message may have gone while it was checked: it takes its turn again. */
+  #putBack(checked: Checked | undefined, bytes: number): void {
+    if (checked === undefined || this.#isDiscarding) return;
+    (this.#held ??= []).unshift({ checked, bytes });
+    this.#heldBytes += bytes;
+  }
+
+  #waitFor(waiting: Promise<void> | undefined): void {
     if (waiting === undefined) {
       this.#stage = 'idle';
       return;
@@ -175,8 +208,12 @@ export class Inbox extends Alarm {
   }
 
   #settleEnd(): void {
-    if (this.#end === 'ended' && this.#held === undefined) this.#delivery.endTakers();
-    if (typeof this.#end === 'string' || this.#stage !== 'idle' || this.#delivery.isOpening) return;
+    if (this.#end === 'open' || this.#stage !== 'idle') return;
+    // What an iterator has left behind when it is left has nobody to go to any more.
+    if (this.#end === 'ended' && !this.#delivery.isPulled) this.#held = undefined;
+    // A loop inside of `open` ends first, or `open` would never settle.
+    if (this.#held === undefined) this.#delivery.endTakers();
+    if (this.#end === 'ended' || this.#delivery.isOpening) return;
     const isWanted = this.#held !== undefined && (this.#isPaused || this.#delivery.wantsMessage());
     if (this.#delivery.isPulled || !isWanted) this.#finish();
   }

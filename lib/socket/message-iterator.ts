@@ -16,7 +16,8 @@ const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 export class MessageIterator implements AsyncIterableIterator<unknown, undefined> {
   readonly #source: MessageSource;
   readonly #delivery: Delivery;
-  #waiting: Taker | undefined = undefined;
+  /** Calls of `next` that were not answered yet, the oldest first. */
+  #waiting: Taker[] = [];
   #isDone = false;
 
   constructor(source: MessageSource, delivery: Delivery) {
@@ -34,11 +35,11 @@ export class MessageIterator implements AsyncIterableIterator<unknown, undefined
     if (this.#isDone) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       const taker: Taker = (result) => {
-        this.#waiting = undefined;
+        this.#waiting.shift();
         if (result.done === true) this.#finish();
         resolve(result);
       };
-      this.#waiting = taker;
+      this.#waiting.push(taker);
       this.#delivery.addTaker(taker);
       this.#source.drain();
     });
@@ -54,6 +55,6 @@ export class MessageIterator implements AsyncIterableIterator<unknown, undefined
   #finish(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#delivery.endIterator(this.#waiting);
+    this.#delivery.endIterator([...this.#waiting]);
   }
 }

@@ -6,6 +6,14 @@ import { isCopied, writeBytes, writeHeader, writeText, type SharedFrame } from '
 import { copyOf, giveAwaySlabs, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
 import { Turn } from './turn';
 
+/** When the reader counts as slow, in bytes. */
+export interface OutboxLimits {
+  /** More makes {@link Outbox.hasRoom} say no. */
+  readonly highWaterMark: number;
+  /** With more, the owner queues nothing. */
+  readonly maxBackpressure: number;
+}
+
 /** Called when the frame was handed to the operating system, or with why it was not. */
 export type SendCallback = (error?: Error | null) => void;
 
@@ -21,6 +29,11 @@ export interface OutboxOwner {
 type Part = Buffer | { readonly slab: Slab; readonly start: number; readonly end: number };
 
 const turn = new Turn({ onQuiet: recycleSlabs, onMore: giveAwaySlabs });
+
+/** Runs what queues one frame for many: its bytes stay where they are until it returns. */
+export function whileShared<T>(queue: () => T): T {
+  return turn.hold(queue);
+}
 
 /** Gives the sockets that wait their turn a chance, when answering a read has taken long. */
 export function flushIfLate(): void {
@@ -43,7 +56,7 @@ export function flushIfLate(): void {
 export class Outbox {
   readonly #transport: Duplex;
   readonly #owner: OutboxOwner;
-  readonly #highWaterMark: number;
+  readonly #limits: OutboxLimits;
   /**
    * A plain TCP socket with `writableLength` 0 after a write has given everything to the kernel.
    * TLS and other streams may read their chunk later (seen on Node 20 to 26).
@@ -60,10 +73,10 @@ export class Outbox {
   /** Set while a pong is on its way to a peer that is slow to read. */
   #slowPong: { newest: Buffer | undefined } | undefined = undefined;
 
-  constructor(transport: Duplex, owner: OutboxOwner, highWaterMark: number) {
+  constructor(transport: Duplex, owner: OutboxOwner, limits: OutboxLimits) {
     this.#transport = transport;
     this.#owner = owner;
-    this.#highWaterMark = highWaterMark;
+    this.#limits = limits;
     this.#letsGoAtOnce = transport instanceof NetSocket && !('encrypted' in transport);
   }
 
@@ -76,30 +89,31 @@ export class Outbox {
   pushText(first: number, text: string): void {
     const slab = writeText(first, text);
     if (slab === undefined) this.pushBytes(first, Buffer.from(text));
-    else this.#append(slab, slab.lastStart, slab.used);
+    else this.#append(slab, slab.lastStart, slab.used, undefined);
   }
 
   /** Queues a frame with these bytes; they must not change until they were taken. */
   pushBytes(first: number, payload: Buffer): void {
-    if (isCopied(payload)) {
-      const slab = writeBytes(first, payload);
-      this.#append(slab, slab.lastStart, slab.used);
-    } else {
-      const slab = writeHeader(first, payload.length);
-      this.#append(slab, slab.lastStart, slab.used);
-      this.#appendPayload(payload);
-    }
+    const isSmall = isCopied(payload);
+    const slab = isSmall ? writeBytes(first, payload) : writeHeader(first, payload.length);
+    this.#append(slab, slab.lastStart, slab.used, isSmall ? undefined : payload);
+  }
+
+  /** Queues the close frame, the last one (RFC 6455 §5.5.1): no pong that waits comes behind it. */
+  pushClose(first: number, body: Buffer): void {
+    this.#slowPong = undefined;
+    this.pushBytes(first, body);
   }
 
   /** Queues a frame that was encoded in this turn. */
   pushShared(frame: SharedFrame): void {
-    this.#append(frame.slab, frame.start, frame.end);
-    if (frame.payload !== undefined) this.#appendPayload(frame.payload);
+    this.#append(frame.slab, frame.start, frame.end, frame.payload);
   }
 
   /** Queues bytes that are frames already. */
   pushEncoded(frames: Buffer): void {
-    this.#appendPayload(frames);
+    this.#addPart(frames);
+    this.#grow(frames.length);
   }
 
   /**
@@ -125,9 +139,14 @@ export class Outbox {
 
   /** Whether more may be queued now; if not, the owner is told when it may. */
   hasRoom(): boolean {
-    if (this.buffered <= this.#highWaterMark) return true;
-    this.#isDrainWanted = true;
+    if (this.buffered <= this.#limits.highWaterMark) return true;
+    this.wantDrain();
     return false;
+  }
+
+  /** Has the owner told when everything was taken. */
+  wantDrain(): void {
+    this.#isDrainWanted = true;
   }
 
   /** Called by the turn. */
@@ -148,26 +167,24 @@ export class Outbox {
     this.#callbacks = this.#parts = this.#slab = undefined;
     this.#pending = 0;
     if (callbacks === undefined) return;
-    this.#taken(
-      callbacks,
-      stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN'),
-    );
+    this.#taken(callbacks, closedBefore());
   }
 
-  #append(slab: Slab, start: number, end: number): void {
+  /** A frame, whole: nothing may come between its header and its payload. */
+  #append(slab: Slab, start: number, end: number, payload: Buffer | undefined): void {
     if (this.#slab !== slab || this.#end !== start) {
       this.#sealRegion();
       this.#slab = slab;
       this.#start = start;
     }
     this.#end = end;
-    this.#grow(end - start);
+    if (payload !== undefined) this.#addPart(payload);
+    this.#grow(end - start + (payload?.length ?? 0));
   }
 
-  #appendPayload(payload: Buffer): void {
+  #addPart(bytes: Buffer): void {
     this.#sealRegion();
-    (this.#parts ??= []).push(payload);
-    this.#grow(payload.length);
+    (this.#parts ??= []).push(bytes);
   }
 
   #sealRegion(): void {
@@ -237,7 +254,9 @@ export class Outbox {
   /** What the write is to report to: nobody, in most turns. */
   #whenTaken(): SendCallback | undefined {
     const callbacks = this.#callbacks;
-    const isWatched = this.buffered > this.#highWaterMark || this.#isDrainWanted;
+    const { highWaterMark, maxBackpressure } = this.#limits;
+    const isMuch = this.buffered > Math.min(highWaterMark, maxBackpressure);
+    const isWatched = isMuch || this.#isDrainWanted;
     if (callbacks === undefined && !isWatched) return undefined;
     this.#callbacks = undefined;
     return (error) => this.#taken(callbacks ?? [], error ?? undefined);
@@ -255,6 +274,11 @@ export class Outbox {
     this.#slowPong = undefined;
     if (newest !== undefined && !error) this.pushPong(first, newest);
   }
+}
+
+/** What the callback of a message hears that was queued and never sent. */
+export function closedBefore(): Error {
+  return stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN');
 }
 
 function pinAll(parts: readonly Part[]): void {

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode, serializeClose } from '../protocol/close';
+import { stateError, type CallerErrorCode } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Expiry, IdleTimer } from './alarms';
 import { clock } from './clock';
@@ -46,7 +47,8 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.connection = new Connection(transport, this, settings);
     this.#delivery = new Delivery(socket, settings, this);
     this.inbox = new Inbox(this.#delivery, this.connection, settings);
-    this.#rate = messageRate === undefined ? undefined : new TokenBucket(messageRate, clock.now);
+    this.#rate =
+      messageRate === undefined ? undefined : new TokenBucket(messageRate, performance.now());
     this.#idle = idleTimeout === Infinity ? undefined : new IdleTimer(this, idleTimeout);
   }
 
@@ -91,7 +93,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     options: SendOptions | undefined,
     callback: SendCallback | undefined,
   ): boolean {
-    if (!this.connection.mayQueue(callback)) return false;
+    if (!this.#mayQueue(callback)) return false;
     this.#idle?.touch();
     const { encode } = this.#settings.codec;
     const message = encode === undefined ? data : encode(data);
@@ -105,7 +107,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
 
   /** Sends a frame that was encoded once for many; false when this socket did not take it. */
   sendShared(frame: SharedFrame): boolean {
-    if (!this.connection.mayQueue(undefined)) return false;
+    if (!this.#mayQueue(undefined)) return false;
     this.#idle?.touch();
     if (this.#sequence === undefined) this.outbox.pushShared(frame);
     else this.#sequence.broadcast(keepFrame(frame));
@@ -127,7 +129,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
 
   onMessage(data: string | Buffer, isBinary: boolean): void {
     this.#idle?.touch();
-    if (this.#rate?.take(data.length, clock.now) === false) {
+    if (this.#rate?.take(data.length, performance.now()) === false) {
       this.shut(CloseCode.PolicyViolation, 'too many messages');
       return;
     }
@@ -171,6 +173,28 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
 
   runCallback(callback: SendCallback, error: Error | undefined): void {
     this.#call(() => (error === undefined ? callback() : callback(error)));
+  }
+
+  /** Whether a message may be queued now; if not, the callback hears why. */
+  #mayQueue(callback: SendCallback | undefined): boolean {
+    if (!this.isOpen()) {
+      this.#refuse(callback, 'the socket is not open', 'ERR_WS_NOT_OPEN');
+      return false;
+    }
+    if (this.buffered <= this.#settings.maxBackpressure) return true;
+    this.#refuse(callback, 'more than maxBackpressure is buffered', 'ERR_WS_BACKPRESSURE');
+    if (this.#settings.onBackpressure === 'close') {
+      this.shut(CloseCode.TryAgainLater, 'too slow to read');
+    } else {
+      this.outbox.wantDrain();
+    }
+    return false;
+  }
+
+  /** Told later: nothing is called from inside of `send`. */
+  #refuse(callback: SendCallback | undefined, why: string, code: CallerErrorCode): void {
+    if (callback === undefined) return;
+    process.nextTick(() => this.runCallback(callback, stateError(why, code)));
   }
 
   #opened(): void {

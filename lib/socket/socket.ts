@@ -58,8 +58,12 @@ export interface SocketIdentity {
 
 const BINARY_TYPES: readonly unknown[] = ['nodebuffer', 'arraybuffer', 'blob'];
 
+/**
+ * What `onmessage` and its like hold. Taken from a method: properties are compared more strictly
+ * than methods, and a socket of any route is to pass where any socket is asked for.
+ */
 type Handler<K extends SocketEventType, T extends SocketTypes> =
-  ((event: SocketEventMap<T['in']>[K]) => unknown) | null;
+  { handle(event: SocketEventMap<T['in']>[K]): unknown }['handle'] | null;
 
 let sessionOf: (socket: Socket) => Session;
 
@@ -257,7 +261,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     this.#session.inbox.resume();
   }
 
-  /** The rooms this socket is in. */
+  /** The rooms this socket is in; none any more when `close` is told. */
   get rooms(): ReadonlySet<string> {
     return this.#rooms.roomsOf(this.#plain);
   }

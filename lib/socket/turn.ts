@@ -34,6 +34,8 @@ export class Turn {
   /** The list that was written last, to be filled again. */
   #spare: Flushable[] = [];
   #state: 'idle' | 'waiting' | 'flushing' = 'idle';
+  /** Calls of {@link hold} that have not returned. */
+  #holds = 0;
   #since = 0;
 
   constructor(owner: TurnOwner) {
@@ -48,7 +50,21 @@ export class Turn {
 
   /** To be called when a read was answered. */
   flushIfLate(): void {
-    if (this.#state === 'waiting' && performance.now() - this.#since > LATE_AFTER_MS) this.#flush();
+    if (this.#state !== 'waiting' || this.#holds > 0) return;
+    if (performance.now() - this.#since > LATE_AFTER_MS) this.#flush();
+  }
+
+  /**
+   * Does not flush before this returns. A stream in memory may bring a read, answered late, from
+   * inside of a write.
+   */
+  hold<T>(run: () => T): T {
+    this.#holds++;
+    try {
+      return run();
+    } finally {
+      this.#holds--;
+    }
   }
 
   #wait(): void {
