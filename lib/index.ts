@@ -1,15 +1,27 @@
 export { attachWebSocket } from './express/attach';
-export type { Attachment } from './express/attachment';
+export type { Attachment, CloseOptions, RouteSockets } from './express/attachment';
 export { isWebSocketUpgrade } from './express/gate';
-export type { AttachOptions } from './express/options';
+export type { AttachOptions, ErrorOrigin, Middleware, Origins } from './express/options';
 export { reject, type Rejection } from './express/rejection';
 export {
   route,
+  type AuthInfo,
   type Handler,
   type Handlers,
+  type PlainTypes,
   type Route,
   type RouteOptions,
   type SocketOf,
+  type TypesOf,
 } from './express/route';
 export { CloseCode } from './protocol/close';
-export type { Socket } from './socket/socket';
+export type {
+  SocketCloseEvent,
+  SocketErrorEvent,
+  SocketEvent,
+  SocketMessageEvent,
+} from './socket/events';
+export type { Sendable, SendOptions } from './socket/outgoing';
+export type { Audience } from './socket/room-directory';
+export type { Socket, SocketTypes } from './socket/socket';
+export type { SocketStream } from './socket/socket-stream';

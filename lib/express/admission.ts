@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
+import { isThenable } from '../socket/user-code';
 import { hostOf, type App } from './app';
 import type { ConnectionLimits, Origins } from './options';
 
@@ -69,10 +71,24 @@ function isAllowed(
   origins: Origins,
   origin: string | undefined,
 ): boolean {
-  if (typeof origins === 'function') return origins(origin, request);
+  if (typeof origins === 'function') return askOrigins(origins, origin, request);
   if (origin === undefined || origins === '*') return true;
   const host = hostOf(app, request);
   if (host !== undefined && (origin === `https://${host}` || origin === `http://${host}`))
     return true;
   return origins !== 'same-origin' && origins.includes(origin);
+}
+
+/** What is only truthy, such as a promise, lets nobody in. */
+function askOrigins(
+  origins: Exclude<Origins, string | readonly string[]>,
+  origin: string | undefined,
+  request: IncomingMessage,
+): boolean {
+  const verdict: unknown = origins(origin, request);
+  if (typeof verdict === 'boolean') return verdict;
+  throw typeError(
+    `the origins function must return true or false, got ${isThenable(verdict) ? 'a promise' : String(verdict)}`,
+    'ERR_WS_INVALID_ARGUMENT',
+  );
 }

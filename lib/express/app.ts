@@ -28,10 +28,20 @@ export function adoptRequest(app: App, request: IncomingMessage): Request {
   const req = request as Request;
   const parse = settingOf(app, 'query parser fn') as ParseQuery | undefined;
   // Express 4 parses the query in a middleware of the app's own pipeline, 5 in a getter.
-  if (parse !== undefined && !('query' in req)) {
-    Object.assign(req, { query: parse(request.url?.split('?').slice(1).join('?') ?? '') });
-  }
+  if (parse !== undefined && !('query' in req)) defineQuery(req, parse);
   return req;
+}
+
+/** Parsed when somebody asks: a parser that throws does so inside of whoever did. */
+function defineQuery(req: Request, parse: ParseQuery): void {
+  const set = (value: unknown): void => {
+    Object.defineProperty(req, 'query', { value, writable: true, enumerable: true });
+  };
+  const get = (): unknown => {
+    set(parse(req.url.split('?').slice(1).join('?')));
+    return req.query;
+  };
+  Object.defineProperty(req, 'query', { get, set, enumerable: true, configurable: true });
 }
 
 /** Makes a true Express response, as `app.handle` does. */

@@ -6,7 +6,13 @@ import { gateOf } from './gate';
 import { checkChoice, checkNames, resolveLimits, type AttachOptions } from './options';
 import type { AnyRoute } from './route';
 
-const OPTION_NAMES = ['use', 'maxPendingHandshakes', 'unmatched', 'exclusive', 'onError'];
+const OPTION_NAMES: (keyof AttachOptions)[] = [
+  'use',
+  'maxPendingHandshakes',
+  'unmatched',
+  'exclusive',
+  'onError',
+];
 
 /**
  * Gives an Express app WebSocket routes, on the server that it already has.

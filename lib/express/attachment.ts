@@ -1,5 +1,5 @@
 import { CloseCode, serializeClose } from '../protocol/close';
-import { typeError } from '../protocol/errors';
+import { rangeError, typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { Members } from '../rooms/rooms';
 import type { Audience } from '../socket/room-directory';
@@ -52,7 +52,8 @@ export interface Attachment extends AsyncDisposable {
   disconnect(predicate: (socket: Socket) => boolean, code?: number, reason?: string): number;
   /**
    * Closes down: upgrades get 503 from now on, every socket is closed, and what is left after
-   * `timeout` is ended. Resolves when no socket is left; then `server.close()` completes.
+   * `timeout` is ended. Resolves when no socket is left. `server.close()` completes then, too,
+   * unless a plain HTTP connection is still open: `server.closeAllConnections()` ends those.
    *
    * @throws RangeError for a code that must not be sent, or a time out of range
    */
@@ -146,6 +147,7 @@ export class LiveAttachment implements Attachment, Gatekeeper {
     serializeClose(code, '');
     checkNumber('timeout', timeout, TIME);
     checkNumber('jitter', jitter, TIME);
+    if (jitter === Infinity) throw rangeError('jitter must be finite, got Infinity');
     return (this.#closing ??= this.#close(code, timeout, jitter));
   }
 
@@ -184,6 +186,7 @@ export class LiveAttachment implements Attachment, Gatekeeper {
   }
 
   #terminate(): void {
+    for (const exchange of [...this.#pending]) exchange.drop();
     for (const socket of this.clients) socket.terminate();
   }
 }

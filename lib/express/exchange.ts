@@ -17,10 +17,14 @@ const LINGER_MS = 800;
 /** Bytes that may come before the 101; then reading stops until there is a socket to read them. */
 const MAX_EARLY = 65_536;
 
+/** The same for reads: each one costs memory of its own, however little it brings. */
+const MAX_EARLY_READS = 64;
+
 /** Of what middleware may have set, the headers that do not belong on a 101 (RFC 9110 §8.6, §15.2). */
 const NOT_ON_101 = [
   'content-length',
   'content-type',
+  'content-encoding',
   'transfer-encoding',
   'etag',
   'trailer',
@@ -30,11 +34,19 @@ const NOT_ON_101 = [
   'sec-websocket-extensions',
 ];
 
+/** What middleware or `reject` may have said of another body, or of the connection: it is ours to say. */
+const NOT_ON_REFUSAL = ['content-encoding', 'etag', 'keep-alive', 'trailer', 'transfer-encoding'];
+
 /** Takes over the transport of an accepted exchange, and what the client has sent already. */
 export type Takeover = (transport: Duplex, head: Buffer) => void;
 
 /** How an exchange ended: as a WebSocket, with an HTTP answer, or with the client leaving. */
 export type Outcome = 'accepted' | 'answered' | 'gone';
+
+/** Whoever is not there yet. */
+function nobody(): void {
+  // What is told before somebody asks is told to nobody.
+}
 
 /** To be the first listener on every connection that Node hands over: nobody else listens. */
 export function ignoreError(): void {
@@ -46,34 +58,37 @@ export function ignoreError(): void {
  * The only file that knows how a `ServerResponse` is put onto such a connection, and taken off it.
  *
  * ```
- *                 accept    ┌───────────┐  101 is out  ┌──────────┐
- *              ┌──────────▶ │ accepting │ ───────────▶ │ accepted │  transport handed on
- *   ┌─────────┐│            └───────────┘              └──────────┘
- *   │ pending ├┤ refuse, or middleware answers         ┌──────────┐
- *   └─────────┘├─────────────────────────────────────▶ │ answered │  FIN, LINGER_MS, destroyed
- *              │ FIN or reset                          └──────────┘
- *              └─────────────────────────────────────▶ │   gone   │  destroyed
- *                                                      └──────────┘
+ *                 accept     ┌───────────┐  101 is out  ┌──────────┐
+ *              ┌───────────▶ │ accepting │ ───────────▶ │ accepted │  transport handed on
+ *   ┌─────────┐│             └─────┬─────┘              └──────────┘
+ *   │ pending ├┤ refuse, answerByApp, middleware        ┌──────────┐
+ *   └─────────┘├──────────────────┼───────────────────▶ │ answered │  FIN, LINGER_MS, destroyed
+ *              │ FIN, reset, drop  │                    └──────────┘
+ *              └───────────────────┴──────────────────▶ │   gone   │  destroyed
+ *                                                       └──────────┘
  * ```
  * Invariants: the settled listener is called exactly once, on entering one of the three on the right; until
- * then what the client sends is kept in order, up to a bound.
+ * then what the client sends is kept in order, up to a bound; nothing that middleware does to the
+ * response after that reaches the transport, or throws.
  */
 export class Exchange extends Alarm {
   readonly request: Request;
   readonly #app: App;
   readonly #transport: Duplex;
-  readonly #early: Buffer[];
+  readonly #head: Buffer;
+  readonly #early: Buffer[] = [];
   #earlyBytes = 0;
   #response: Response | undefined = undefined;
   #state: 'pending' | 'accepting' | Outcome = 'pending';
-  #onSettled: (outcome: Outcome) => void = () => undefined;
-  #takeover: Takeover = () => undefined;
+  #onSettled: (outcome: Outcome) => void = nobody;
+  #onBroken: (error: unknown) => void = nobody;
+  #takeover: Takeover = nobody;
 
   constructor(app: App, request: IncomingMessage, transport: Duplex, head: Buffer) {
     super();
     this.#app = app;
     this.#transport = transport;
-    this.#early = [head];
+    this.#head = head;
     this.request = adoptRequest(app, request);
   }
 
@@ -90,6 +105,11 @@ export class Exchange extends Alarm {
   /** Has this called once, when it has been decided. */
   onSettled(listener: (outcome: Outcome) => void): void {
     this.#onSettled = listener;
+  }
+
+  /** Has this called when the response cannot be written because middleware's hooks into it throw. */
+  onBroken(listener: (error: unknown) => void): void {
+    this.#onBroken = listener;
   }
 
   /** Gives user code this long to decide, and notices when the client leaves meanwhile. */
@@ -125,26 +145,39 @@ export class Exchange extends Alarm {
     if (this.#state !== 'pending') return;
     this.#settle('answered');
     clock.set(this, ANSWER_MS);
-    try {
-      this.#write(answer);
-    } catch {
-      // The same hooks may throw again; then there is no answer to be had from this response.
-      this.#transport.destroy();
-    }
+    this.#tryToWrite(answer);
   }
 
-  /** Has the app answer as it answers any other request. */
+  /** Has the app answer as it answers any other request; it may take its time, as with any other. */
   answerByApp(): void {
     this.#settle('answered');
+    const transport = this.#transport;
+    transport.on('end', this.#onAbandoned).on('close', this.#onAbandoned).resume();
     answerWith(this.#app, this.request, this.response, (status) => {
-      this.#write(refusal(status, ''));
+      this.#tryToWrite(refusal(status, ''));
     });
+  }
+
+  /** Ends it without an answer; nothing happens when it is over already. */
+  drop(): void {
+    this.#onLeft();
   }
 
   /** The time is up. */
   override ring(): void {
     if (this.#state === 'pending') this.refuse(refusal(503, 'the handshake took too long'));
+    else if (this.#state === 'accepting') this.#onLeft();
     else this.#transport.destroy();
+  }
+
+  #tryToWrite(answer: Refusal): void {
+    try {
+      this.#write(answer);
+    } catch (error) {
+      // Middleware's hooks into the response throw; then there is no answer to be had from it.
+      this.#transport.destroy();
+      this.#onBroken(error);
+    }
   }
 
   #write({ status, headers, body }: Refusal): void {
@@ -159,6 +192,8 @@ export class Exchange extends Alarm {
     response.setHeader('Content-Type', 'text/plain; charset=utf-8');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    for (const name of NOT_ON_REFUSAL) response.removeHeader(name);
+    response.setHeader('Connection', 'close');
     response.setHeader('Content-Length', Buffer.byteLength(text));
     response.end(text);
   }
@@ -168,7 +203,8 @@ export class Exchange extends Alarm {
     response.shouldKeepAlive = false;
     const res = adoptResponse(this.#app, this.request, response);
     res.assignSocket(asNetSocket(this.#transport));
-    res.once('finish', this.#onFinish);
+    // What writes to it too late is told so by an event; nobody has to listen.
+    res.on('error', ignoreError).once('finish', this.#onFinish);
     this.#transport.on('drain', this.#onDrain);
     return res;
   }
@@ -177,15 +213,22 @@ export class Exchange extends Alarm {
     if (this.#state !== 'pending' && this.#state !== 'accepting') return;
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes >= MAX_EARLY) this.#transport.pause();
+    const isMuch = this.#earlyBytes >= MAX_EARLY || this.#early.length >= MAX_EARLY_READS;
+    if (isMuch) this.#transport.pause();
   };
 
   readonly #onLeft = (): void => {
     if (this.#state === 'pending' || this.#state === 'accepting') {
       this.#settle('gone');
-      this.#transport.destroy();
+      this.#onAbandoned();
     }
     if (this.#transport.destroyed) clock.clear(this);
+  };
+
+  /** Nobody is there to be answered: as Node does with its own connections, request and response close. */
+  readonly #onAbandoned = (): void => {
+    this.#transport.destroy();
+    this.request.destroy();
   };
 
   /** Node's server passes this on for its own connections; this one it has let go of. */
@@ -206,6 +249,7 @@ export class Exchange extends Alarm {
   #leave(): void {
     const transport = this.#transport;
     clock.set(this, LINGER_MS);
+    transport.off('end', this.#onAbandoned).off('close', this.#onAbandoned);
     transport.off('close', this.#onLeft).on('close', () => clock.clear(this));
     transport.resume();
     transport.end();
@@ -214,22 +258,36 @@ export class Exchange extends Alarm {
   #handOver(): void {
     const transport = this.#transport;
     const response = this.#response;
-    if (response !== undefined) {
-      response.detachSocket(asNetSocket(transport));
-      transport.off('drain', this.#onDrain);
-      Object.assign(this.request, { res: undefined });
-    }
+    if (response !== undefined) this.#retire(response);
     transport.off('data', this.#onData).off('end', this.#onLeft).off('close', this.#onLeft);
     transport.off('error', ignoreError);
-    this.#settle('accepted');
-    const head = this.#early.length === 1 ? this.#early[0] : Buffer.concat(this.#early);
-    this.#takeover(transport, head ?? Buffer.alloc(0));
+    // The server's own timeouts are for requests; from here on there are pings.
+    if ('setTimeout' in transport) asNetSocket(transport).setTimeout(0);
+    const early = this.#early;
+    const head = early.length === 0 ? this.#head : Buffer.concat([this.#head, ...early]);
+    // The socket is there before the handshake counts as over: whoever closes waits for either.
+    this.#enter('accepted');
+    this.#takeover(transport, head);
+    this.#onSettled('accepted');
+  }
+
+  /** Takes the response off the transport; it is closed, as Node closes one that was sent. */
+  #retire(response: Response): void {
+    response.detachSocket(asNetSocket(this.#transport));
+    this.#transport.off('drain', this.#onDrain);
+    Object.assign(this.request, { res: undefined });
+    response.destroyed = true;
+    process.nextTick(() => response.emit('close'));
   }
 
   #settle(outcome: Outcome): void {
+    this.#enter(outcome);
+    this.#onSettled(outcome);
+  }
+
+  #enter(outcome: Outcome): void {
     this.#state = outcome;
     clock.clear(this);
-    this.#onSettled(outcome);
   }
 }
 

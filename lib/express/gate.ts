@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { stateError } from '../protocol/errors';
 import { asksForWebSocket, isOriginForm, refusal } from '../protocol/handshake';
@@ -9,6 +9,7 @@ import { Exchange, ignoreError } from './exchange';
 import { describePath, type Match } from './matcher';
 import type { Mount } from './mount';
 import { replay } from './replay';
+import { Unanswered } from './unanswered';
 import { Upgrade } from './upgrade';
 
 /** What to do with a WebSocket upgrade that no route matches. */
@@ -58,7 +59,9 @@ export function isWebSocketUpgrade(request: IncomingMessage): boolean {
  */
 class Gate {
   readonly #server: Server;
-  readonly #entries: Entry[] = [];
+  #unanswered: Unanswered | undefined = undefined;
+  #entries: readonly Entry[] = [];
+  #isExclusive = false;
 
   constructor(server: Server) {
     this.#server = server;
@@ -70,19 +73,20 @@ class Gate {
    * @throws Error `ERR_WS_PATH_TAKEN` when one of its paths is on this server already
    */
   add(entry: Entry): void {
-    const taken = new Set(this.#entries.flatMap(({ attachment }) => pathsOf(attachment)));
+    // What was closed has made room.
+    const live = this.#entries.filter(({ attachment }) => !attachment.isClosing);
+    const taken = new Set(live.flatMap(({ attachment }) => pathsOf(attachment)));
     for (const path of pathsOf(entry.attachment)) {
       if (taken.has(path)) throw pathTaken(path);
       taken.add(path);
     }
     if (this.#entries.length === 0) this.#listen();
-    if (entry.exclusive && !this.#entries.some(({ exclusive }) => exclusive)) {
-      this.#keepToOurselves();
-    }
-    this.#entries.push(entry);
+    if (entry.exclusive) this.#keepToOurselves();
+    this.#entries = [...live, entry];
   }
 
   #listen(): void {
+    this.#unanswered = new Unanswered(this.#server);
     this.#server.on('upgrade', (request: IncomingMessage, transport: Duplex, head: Buffer) => {
       this.#onUpgrade({ request, transport, head });
     });
@@ -90,6 +94,12 @@ class Gate {
 
   #onUpgrade(arrival: Arrival): void {
     arrival.transport.on('error', ignoreError);
+    const earlier = this.#unanswered?.of(arrival.transport);
+    if (earlier === undefined) this.#take(arrival);
+    else new Queued(arrival.transport, earlier, this.#reapAfter(), () => this.#take(arrival));
+  }
+
+  #take(arrival: Arrival): void {
     const { request } = arrival;
     if (!isWebSocketUpgrade(request)) {
       this.#onOther(arrival);
@@ -160,11 +170,17 @@ class Gate {
   /** Left to others; if none of them wants it, nobody but us would ever end it. */
   #leave({ transport }: Arrival): void {
     if (this.#entries.every(({ unmatched }) => unmatched === 'ignore')) return;
-    new Reaper(transport, Math.min(...this.#entries.map(({ reapAfter }) => reapAfter)));
+    new Reaper(transport, this.#reapAfter());
+  }
+
+  #reapAfter(): number {
+    return Math.min(...this.#entries.map(({ reapAfter }) => reapAfter));
   }
 
   /** Node has no way to stop an event half way, so ours are taken out before it is emitted. */
   #keepToOurselves(): void {
+    if (this.#isExclusive) return;
+    this.#isExclusive = true;
     const server = this.#server;
     const emit = server.emit.bind(server);
     server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
@@ -177,6 +193,33 @@ class Gate {
 
   #claims(request: IncomingMessage): boolean {
     return isWebSocketUpgrade(request) && this.#find(request)?.entry.exclusive === true;
+  }
+}
+
+/** An upgrade whose turn comes when the requests before it on the connection have been answered. */
+class Queued extends Alarm {
+  readonly #transport: Duplex;
+
+  constructor(transport: Duplex, earlier: ServerResponse, ms: number, take: () => void) {
+    super();
+    this.#transport = transport;
+    // Node has taken its own listener for this off the connection.
+    const onDrain = (): boolean => earlier.emit('drain');
+    transport.on('drain', onDrain).once('close', () => clock.clear(this));
+    earlier.once('close', () => {
+      transport.off('drain', onDrain);
+      clock.clear(this);
+      if (!transport.writable) return;
+      // Node may have stopped the reads below the stream, for all the answers that were waiting; an
+      // empty push ends the read that the stream believes to be under way (documented at push).
+      transport.push('');
+      take();
+    });
+    clock.set(this, ms);
+  }
+
+  override ring(): void {
+    this.#transport.destroy();
   }
 }
 
@@ -208,8 +251,8 @@ function pathsOf({ mounts }: LiveAttachment): string[] {
 
 function pathTaken(path: string): Error {
   return stateError(
-    `the path ${path} is attached to this server already: give all routes of a server to one ` +
-      'attachWebSocket call, or take another path',
+    `the path ${path} has a route on this server already: a path takes one route until the ` +
+      'attachment that has it is closed',
     'ERR_WS_PATH_TAKEN',
   );
 }

@@ -1,5 +1,6 @@
 import {
   Router,
+  type ErrorRequestHandler,
   type NextFunction,
   type Request,
   type RequestHandler,
@@ -26,6 +27,16 @@ import {
 import { reportError } from './report';
 import type { AnyRoute } from './route';
 
+/** How the middleware of a route ended, unless it has answered. */
+export type ChainResult =
+  | { readonly kind: 'passed' }
+  /** By `next('router')`: the rest was left out, what guards the route among it. */
+  | { readonly kind: 'left' }
+  | { readonly kind: 'error'; readonly error: unknown };
+
+/** The middleware of a route, as one. */
+export type Chain = (req: Request, res: Response, done: (result: ChainResult) => void) => void;
+
 /** What a mount is made of. */
 export interface MountTerms {
   readonly app: App;
@@ -43,7 +54,7 @@ export class Mount {
   readonly limits: Limits;
   readonly matcher: Matcher;
   /** Middleware of the attach and of the route, or `undefined` where there is none. */
-  readonly chain: Router | undefined;
+  readonly chain: Chain | undefined;
   readonly settings: SocketSettings;
   readonly rooms: Rooms;
   readonly sockets: Set<Socket> = new Set<Socket>();
@@ -115,14 +126,23 @@ export class Mount {
   }
 }
 
+/** What the end of a chain says: without it, a router does not tell whether it was left before. */
+const PASSED = new Error('passed');
+
 /** Runs middleware as Express does; a rejected promise is an error on Express 4 as well. */
-function makeChain(use: Middleware): Router | undefined {
+function makeChain(use: Middleware): Chain | undefined {
   const handlers = flatten(use);
   if (handlers.length === 0) return undefined;
   // The parameters of the path were set on the request before.
   const router = Router({ mergeParams: true });
-  for (const handler of handlers) router.use(handler.length > 3 ? handler : catching(handler));
-  return router;
+  for (const handler of handlers) router.use(catching(handler));
+  router.use((_req, _res, next) => next(PASSED));
+  return (req, res, done) => {
+    router(req, res, (error?: unknown) => {
+      if (error === PASSED) done({ kind: 'passed' });
+      else done(error ? { kind: 'error', error } : { kind: 'left' });
+    });
+  };
 }
 
 function flatten(use: Middleware): RequestHandler[] {
@@ -137,10 +157,33 @@ function flatten(use: Middleware): RequestHandler[] {
   return [use as RequestHandler];
 }
 
-/** What Express would take for no error at all: `throw undefined`, or a rejection without a reason. */
-function catching(handler: RequestHandler): RequestHandler {
-  return (req: Request, res: Response, next: NextFunction) => {
-    const onError = (error: unknown): void => next(error ?? new Error('middleware threw nothing'));
-    void callSafely(() => handler(req, res, next), onError);
+/** Hands every throw and rejection on as an error; of the four parameters of an error handler, too. */
+function catching(
+  handler: RequestHandler | ErrorRequestHandler,
+): RequestHandler | ErrorRequestHandler {
+  const call = (run: () => unknown, next: NextFunction): void => {
+    void callSafely(run, (error) => next(asError(error)));
   };
+  if (isErrorHandler(handler)) {
+    return (error: unknown, req: Request, res: Response, next: NextFunction) => {
+      call(() => handler(error, req, res, next), next);
+    };
+  }
+  return (req: Request, res: Response, next: NextFunction) => {
+    call(() => handler(req, res, next), next);
+  };
+}
+
+/** Express tells them apart in the same way. */
+function isErrorHandler(
+  handler: RequestHandler | ErrorRequestHandler,
+): handler is ErrorRequestHandler {
+  return handler.length > 3;
+}
+
+/** Express takes what is falsy for no error at all, and some words for an order. */
+function asError(thrown: unknown): unknown {
+  return Object(thrown) === thrown
+    ? thrown
+    : new Error(`middleware threw ${String(thrown)}`, { cause: thrown });
 }

@@ -137,16 +137,19 @@ const NUMBERS: Readonly<Record<NumberName, readonly [fallback: number, min: numb
     maxRoomNameLength: [255, 1, MAX_SIZE],
   };
 
+const RATE_NAMES: readonly string[] = ['messages', 'bytes', 'per'] satisfies (keyof RateLimit)[];
+
 const CONNECTIONS = [undefined, 1, MAX_SIZE] as const;
 
 const LIMIT_NAMES: readonly string[] = [
-  ...Object.keys(NUMBERS),
+  // The keys of NUMBERS are exactly the names.
+  ...(Object.keys(NUMBERS) as NumberName[]),
   'maxConnections',
   'maxConnectionsPerIp',
   'onBackpressure',
   'messageRate',
   'origins',
-];
+] satisfies (keyof LimitOptions)[];
 
 /** How many bytes a fragment of a large message has at least, on average. */
 const BYTES_PER_FRAGMENT = 16;
@@ -232,12 +235,24 @@ export function checkNames(where: string, options: object, known: readonly strin
 
 function resolveRate(rate: Readonly<Partial<RateLimit>> | undefined): RateLimit | undefined {
   if (rate === undefined) return undefined;
+  checkRateNames(rate);
   const { messages = Infinity, bytes = Infinity, per = 1000 } = rate;
   return {
     messages: checkNumber('messageRate.messages', messages, [undefined, 1, MAX_SIZE]),
     bytes: checkNumber('messageRate.bytes', bytes, [undefined, 1, MAX_SIZE]),
     per: checkNumber('messageRate.per', per, [undefined, 1, MAX_TIME]),
   };
+}
+
+/** A limit with a typo would be no limit. */
+function checkRateNames(rate: unknown): void {
+  const isObject = typeof rate === 'object' && rate !== null;
+  const unknown = isObject ? Object.keys(rate).find((name) => !RATE_NAMES.includes(name)) : '';
+  if (isObject && unknown === undefined) return;
+  throw typeError(
+    `messageRate must be an object of ${RATE_NAMES.join(', ')}, got ${unknown === '' ? String(rate) : `'${unknown}'`}`,
+    'ERR_WS_INVALID_ARGUMENT',
+  );
 }
 
 function checkOrigins(origins: unknown): Origins {

@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { rangeError } from '../protocol/errors';
+import { rangeError, typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
 
 /** An HTTP answer instead of a WebSocket, made by {@link reject}. */
@@ -22,8 +22,10 @@ export class Rejection {
  *
  * @param status - 300 to 599
  * @param body - a string is sent as text, anything else as JSON; without it, the status' own words
- * @param headers - checked here: nothing that could split the answer gets on the wire
- * @throws RangeError for another status, TypeError for a header that HTTP does not allow
+ * @param headers - checked here: nothing that could split the answer gets on the wire; those that
+ *   frame the answer, such as `Content-Length`, are ours
+ * @throws RangeError for another status, TypeError for a header that HTTP does not allow or a body
+ *   that JSON cannot say
  */
 export function reject(
   status: number,
@@ -40,8 +42,13 @@ export function reject(
   if (body === undefined || typeof body === 'string') {
     return new Rejection(refusal(status, body ?? '', headers));
   }
+  // `undefined` for what JSON cannot say, which the types of JSON.stringify do not tell.
+  const text = JSON.stringify(body) as string | undefined;
+  if (text === undefined) {
+    throw typeError(`JSON cannot say a ${typeof body} as body`, 'ERR_WS_INVALID_ARGUMENT');
+  }
   return new Rejection(
-    refusal(status, JSON.stringify(body), {
+    refusal(status, text, {
       'Content-Type': 'application/json; charset=utf-8',
       ...headers,
     }),

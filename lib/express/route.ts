@@ -25,7 +25,7 @@ export type Schema = StandardSchemaV1 | undefined;
 
 /** What `auth` gets besides the request. */
 export interface AuthInfo {
-  /** Aborts when the client leaves, or `handshakeTimeout` has passed. */
+  /** Aborts when the client leaves, or `handshakeTimeout` has passed; an `AbortError` is not reported then. */
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +47,8 @@ export interface RouteOptions<
   /**
    * Decides who may come in, before the 101. What it returns is `socket.context`; `reject()`
    * (returned or thrown) is answered as it says, `false` and `null` with 403, any other throw with
-   * 500 or the error's own `status`. An `expiresAt` (Date or milliseconds since the epoch) in the
+   * 500 or the error's own `status`. `undefined` lets in without a context, so a look-up ends in
+   * `?? false`. An `expiresAt` (Date or milliseconds since the epoch) in the
    * context closes the socket then, with 1008.
    */
   readonly auth?: ((req: Request<ParamsOf<P>>, info: AuthInfo) => Auth) | undefined;
@@ -119,8 +120,15 @@ export interface TypesOf<
   out: Send extends StandardSchemaV1 ? StandardSchemaV1.InferInput<Send> : Sendable;
 }
 
-const OPTION_NAMES = ['use', 'protocols', 'auth', 'receive', 'send'];
-const HOOKS = ['open', 'message', 'close', 'drain', 'invalid', 'error'];
+const OPTION_NAMES: (keyof RouteOptions)[] = ['use', 'protocols', 'auth', 'receive', 'send'];
+const HOOKS: readonly string[] = [
+  'open',
+  'message',
+  'close',
+  'drain',
+  'invalid',
+  'error',
+] satisfies (keyof Handlers<SocketTypes>)[];
 
 /**
  * Declares a WebSocket route, in the order of `app.get(path, middleware, handler)`.

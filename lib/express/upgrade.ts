@@ -1,4 +1,3 @@
-import type { Router } from 'express';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
@@ -20,7 +19,7 @@ import {
 import { checkOrigin } from './admission';
 import { addressOf, type App } from './app';
 import type { Exchange, Outcome } from './exchange';
-import type { Mount } from './mount';
+import type { Chain, Mount } from './mount';
 import { Rejection } from './rejection';
 
 /** What an upgrade needs of the attachment it belongs to. */
@@ -46,14 +45,14 @@ export class Upgrade {
   readonly #keeper: Gatekeeper;
   readonly #mount: Mount;
   readonly #exchange: Exchange;
-  readonly #address: string;
+  #address = '';
   #abort: AbortController | undefined = undefined;
 
   constructor(keeper: Gatekeeper, mount: Mount, exchange: Exchange) {
     this.#keeper = keeper;
     this.#mount = mount;
     this.#exchange = exchange;
-    this.#address = addressOf(exchange.request);
+    exchange.onBroken((error) => this.#report(error));
   }
 
   /** Never rejects. */
@@ -80,6 +79,7 @@ export class Upgrade {
     const { request } = this.#exchange;
     const offer = readHandshake(request);
     if ('status' in offer) return offer;
+    this.#address = addressOf(request);
     const refused =
       this.#keeper.refusal() ??
       checkOrigin(this.#keeper.app, request, this.#mount.limits.origins) ??
@@ -151,8 +151,17 @@ export class Upgrade {
   #refusalFor(error: unknown): Refusal {
     if (error instanceof Rejection) return error.refusal;
     const status = statusOf(error);
-    if (status >= 500) this.#mount.report(error, { req: this.#exchange.request });
+    if (status >= 500 && !this.#isAbort(error)) this.#report(error);
     return refusal(status, STATUS_CODES[status] ?? '');
+  }
+
+  /** What `auth` throws because the client has left is no error of its own. */
+  #isAbort(error: unknown): boolean {
+    return this.#abort?.signal.aborted === true && read(error, 'name') === 'AbortError';
+  }
+
+  #report(error: unknown): void {
+    this.#mount.report(error, { req: this.#exchange.request });
   }
 }
 
@@ -164,22 +173,35 @@ function compact(params: object): object {
 }
 
 /** Resolves when the middleware passes on; stays open when it answers instead. */
-function runChain(chain: Router, { request, response }: Exchange): Promise<void> {
+function runChain(chain: Chain, { request, response }: Exchange): Promise<void> {
   return new Promise((resolve, reject) => {
-    chain(request, response, (error?: unknown) => {
+    chain(request, response, (result) => {
+      if (result.kind === 'passed') {
+        resolve();
+        return;
+      }
+      // next('router'): on its way through the app, the request would meet the 404 next.
+      const reason = result.kind === 'error' ? result.error : new Rejection(refusal(404, ''));
       // Express hands on what user code threw, whatever it is.
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
-      if (error) reject(error);
-      else resolve();
+      reject(reason);
     });
   });
 }
 
 /** The status an error asks for, as Express honours it; 500 for everything else. */
 function statusOf(error: unknown): number {
-  const { status, statusCode } = Object(error) as { status?: unknown; statusCode?: unknown };
-  const asked = [status, statusCode].find((each) => Number.isInteger(each));
+  const asked = [read(error, 'status'), read(error, 'statusCode')].find(Number.isInteger);
   return typeof asked === 'number' && asked >= 400 && asked <= 599 ? asked : 500;
+}
+
+/** A property of something that was thrown; even looking at it may throw. */
+function read(error: unknown, name: string): unknown {
+  try {
+    return (Object(error) as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /** When the authorisation ends, in milliseconds since the epoch. */

@@ -213,9 +213,13 @@ export class Inbox extends Alarm {
     if (this.#end === 'ended' && !this.#delivery.isPulled) this.#held = undefined;
     // A loop inside of `open` ends first, or `open` would never settle.
     if (this.#held === undefined) this.#delivery.endTakers();
-    if (this.#end === 'ended' || this.#delivery.isOpening) return;
-    const isWanted = this.#held !== undefined && (this.#isPaused || this.#delivery.wantsMessage());
-    if (this.#delivery.isPulled || !isWanted) this.#finish();
+    if (!this.#delivery.isOpening && !this.#isHeldWanted()) this.#finish();
+  }
+
+  /** Whether the end has to wait; an iterator may pull what is left after it, too. */
+  #isHeldWanted(): boolean {
+    if (this.#held === undefined || this.#delivery.isPulled) return false;
+    return this.#isPaused || this.#delivery.wantsMessage();
   }
 
   #finish(): void {

@@ -126,7 +126,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     this.protocol = identity.protocol;
     this.url = identity.url;
     this.#rooms = settings.rooms;
-    this.#session = new Session(this as unknown as Socket, transport, settings);
+    this.#session = new Session(this, transport, settings);
   }
 
   /** 0. A route never sees a socket in this state. */
@@ -263,7 +263,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** The rooms this socket is in; none any more when `close` is told. */
   get rooms(): ReadonlySet<string> {
-    return this.#rooms.roomsOf(this.#plain);
+    return this.#rooms.roomsOf(this);
   }
 
   /**
@@ -273,12 +273,12 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
    *   name is no string or empty
    */
   join(room: string): void {
-    this.#rooms.join(this.#plain, room);
+    this.#rooms.join(this, room);
   }
 
   /** Leaves a room. */
   leave(room: string): void {
-    this.#rooms.leave(this.#plain, room);
+    this.#rooms.leave(this, room);
   }
 
   /** Everybody in a room of this route, this socket too if it is in: `to(room).send(message)`. */
@@ -363,12 +363,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     if (event === 'message') this.#session.inbox.wake();
   }
 
-  get #plain(): Socket {
-    // Inside, sockets are handled without the types that their route gave them.
-    return this as unknown as Socket;
-  }
-
   get #events(): EventBridge {
-    return (this.#bridge ??= new EventBridge(this.#plain));
+    return (this.#bridge ??= new EventBridge(this));
   }
 }
