@@ -124,4 +124,21 @@ export default tseslint.config(
       },
     },
   },
+  {
+    // What runs in the browser.
+    files: ['example-app/public/**/*.js', '__tests__/browser/*-page.js'],
+    languageOptions: {
+      globals: {
+        addEventListener: 'readonly',
+        Blob: 'readonly',
+        clearTimeout: 'readonly',
+        document: 'readonly',
+        fetch: 'readonly',
+        location: 'readonly',
+        TextDecoder: 'readonly',
+        TextEncoder: 'readonly',
+        WebSocket: 'readonly',
+      },
+    },
+  },
 );
