@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import {
   CloseCode,
+  cutReason,
   isCloseCode,
   MAX_CONTROL_PAYLOAD,
   parseClose,
@@ -210,6 +211,39 @@ describe('§5.5.1 writing the body', () => {
     fc.assert(
       fc.property(fc.constantFrom(...VALID), reason, (number, words) => {
         expect(parseClose(serializeClose(number, words))).toEqual({ code: number, reason: words });
+      }),
+    );
+  });
+});
+
+describe('§5.5 a reason that is cut to what a close frame holds', () => {
+  it('stays as it is up to 123 bytes of UTF-8', () => {
+    for (const reason of ['', 'bye', 'x'.repeat(123), `${'é'.repeat(61)}x`, '€'.repeat(41)]) {
+      expect(cutReason(reason)).toBe(reason);
+    }
+  });
+
+  it.each([
+    ['one byte each', 'x'.repeat(124), 'x'.repeat(123)],
+    ['two bytes each', 'é'.repeat(62), 'é'.repeat(61)],
+    ['three bytes each', '€'.repeat(42), '€'.repeat(41)],
+    ['four bytes each', '😀'.repeat(31), '😀'.repeat(30)],
+    ['a last one that ends at the limit', `${'x'.repeat(121)}éé`, `${'x'.repeat(121)}é`],
+    ['a last one that crosses the limit', `${'x'.repeat(122)}éx`, 'x'.repeat(122)],
+  ])('is cut between characters of %s', (_, reason, expected) => {
+    expect(cutReason(reason)).toBe(expected);
+  });
+
+  it('is the longest start that fits, for any text', () => {
+    fc.assert(
+      fc.property(unicode(200), (reason) => {
+        const characters = Array.from(reason);
+        let expected = '';
+        for (const character of characters) {
+          if (Buffer.byteLength(expected + character) > 123) break;
+          expected += character;
+        }
+        expect(cutReason(reason)).toBe(expected);
       }),
     );
   });

@@ -931,3 +931,92 @@ describe('laws', () => {
     );
   });
 });
+
+describe('a push from inside of the sink', () => {
+  /** Pushes these, one by one, from inside of the first ping. */
+  const nesting = (
+    inside: readonly string[],
+    before: (decoder: Decoder) => void = () => undefined,
+  ): { heard: string[]; decoder: Decoder } => {
+    const heard: string[] = [];
+    const inner = listener(heard);
+    const left = [...inside];
+    const decoder: Decoder = new Decoder(LIMITS, {
+      ...inner,
+      onPing: (payload) => {
+        inner.onPing(payload);
+        before(decoder);
+        for (const bytes of left.splice(0)) decoder.push(hex(bytes));
+      },
+    });
+    return { heard, decoder };
+  };
+
+  const around = `81 81 ${M} 61 89 80 ${M} 81 81 ${M} 62`;
+
+  it('comes after the rest of the read, in order', () => {
+    const { heard, decoder } = nesting([`81 81 ${M} 63`, `81 81 ${M} 64 81`, `81 ${M} 65`]);
+    decoder.push(hex(around));
+    expect(heard).toEqual([text('a'), ping(), text('b'), text('c'), text('d'), text('e')]);
+    decoder.push(hex(`81 81 ${M} 66`));
+    expect(heard.at(-1)).toBe(text('f'));
+  });
+
+  it('may lead to another one', () => {
+    const heard: string[] = [];
+    const inner = listener(heard);
+    const next = ['63', '64', '65'];
+    const decoder: Decoder = new Decoder(LIMITS, {
+      ...inner,
+      onMessage: (data, isBinary) => {
+        inner.onMessage(data, isBinary);
+        const payload = next.shift();
+        if (payload !== undefined) decoder.push(hex(`81 81 ${M} ${payload}`));
+      },
+    });
+    decoder.push(hex(`81 81 ${M} 61 81 81 ${M} 62`));
+    expect(heard).toEqual(['a', 'b', 'c', 'd', 'e'].map(text));
+  });
+
+  it('is kept behind the rest of the read when the sink halts', () => {
+    const { heard, decoder } = nesting([`81 81 ${M} 63`, `81 81 ${M} 64`], (it) => it.halt());
+    decoder.push(hex(around));
+    decoder.push(hex(`81 81 ${M} 65`));
+    expect(heard).toEqual([text('a'), ping()]);
+    decoder.resume();
+    expect(heard).toEqual([text('a'), ping(), text('b'), text('c'), text('d'), text('e')]);
+  });
+
+  it('goes on when the sink resumes what it has halted', () => {
+    const { heard, decoder } = nesting([`81 81 ${M} 63`], (it) => (it.halt(), it.resume()));
+    decoder.push(hex(around));
+    expect(heard).toEqual([text('a'), ping(), text('b'), text('c')]);
+  });
+
+  it('is a fault of the read that it came in', () => {
+    const { heard, decoder } = nesting([`83 80 ${M}`]);
+    expect(() => decoder.push(hex(around))).toThrow(ProtocolError);
+    expect(heard).toEqual([text('a'), ping(), text('b')]);
+  });
+
+  it('is ignored, and not kept, once the sink has finished it (§1.4)', () => {
+    const inside = [`81 81 ${M} 63`, `81 81 ${M} 64`];
+    const open = nesting(inside);
+    expect(sum(allocationsOf(() => open.decoder.push(hex(around))))).toBeGreaterThan(0);
+    const finished = nesting(inside, (it) => it.finish());
+    expect(allocationsOf(() => finished.decoder.push(hex(around)))).toEqual([]);
+    expect(finished.heard).toEqual([text('a'), ping()]);
+  });
+});
+
+it('says whether it was halted', () => {
+  const decoder = new Decoder(LIMITS, listener([]));
+  expect(decoder.isHalted).toBe(false);
+  decoder.halt();
+  expect(decoder.isHalted).toBe(true);
+  decoder.resume();
+  expect(decoder.isHalted).toBe(false);
+  decoder.halt();
+  decoder.finish();
+  expect(decoder.isHalted).toBe(false);
+});

@@ -154,3 +154,23 @@ describe('§5.3 a payload that comes in pieces', () => {
     );
   });
 });
+
+it('masks in memory of any size, however sizes follow each other', () => {
+  const wrong: string[] = [];
+  for (const length of [100, 65_528, 65_529, 200_001, 100, 65_540, 200_001, 64]) {
+    for (const offset of [0, 3]) {
+      const memory = view(offset, length);
+      const expected = Buffer.concat([
+        memory.subarray(0, offset),
+        masked(memory.subarray(offset, offset + length), '37fa213d'),
+        memory.subarray(offset + length),
+      ]);
+      applyMask(memory, offset, offset + length, number('37fa213d'));
+      if (!memory.equals(expected)) wrong.push(`${length} octets at ${offset}`);
+      // The same memory once more: masking and unmasking are one operation.
+      applyMask(memory, offset, offset + length, number('37fa213d'));
+      if (!memory.equals(view(offset, length))) wrong.push(`${length} octets at ${offset}, twice`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});

@@ -1,5 +1,6 @@
 import { broadcast } from '../../lib/rooms/broadcast';
-import { openWire } from '../support/wire';
+import { clientFrame } from '../support/bytes';
+import { openWire, turns } from '../support/wire';
 
 const plain = { decode: undefined, encode: undefined };
 
@@ -22,6 +23,44 @@ describe('broadcast', () => {
       const frames = [await wire.frame(), await wire.frame(), await wire.frame()];
       expect(frames.map(({ first }) => first)).toEqual([0x81, 0x82, 0x81]);
       expect(frames.map(({ payload }) => payload.length)).toEqual([1, 100_000, 1]);
+    }
+  });
+
+  it('counts those who took it: neither closing nor closed sockets', async () => {
+    const wires = [openWire(), openWire(), openWire()] as const;
+    const sockets = wires.map(({ socket }) => socket);
+    wires[0].socket.close();
+    wires[1].socket.terminate();
+    expect(broadcast(sockets, plain, 'Hello')).toBe(1);
+    expect((await wires[2].frame()).payload.toString()).toBe('Hello');
+    await wires[0].expectClose(1000);
+  });
+
+  it('keeps its bytes until every member has them, whatever handlers do meanwhile', async () => {
+    // A pair in memory may answer from inside of the write of as much as this.
+    let time = 1000;
+    const now = jest.spyOn(performance, 'now').mockImplementation(() => time);
+    const wires = Array.from({ length: 4 }, () => openWire());
+    let answers = 0;
+    for (const { socket } of wires) {
+      socket.on('message', () => {
+        answers++;
+        time += 5;
+        socket.send('y'.repeat(1000));
+      });
+    }
+    await turns();
+    for (const wire of wires) {
+      wire.peer.once('data', () => wire.send(clientFrame({ first: 0x81, payload: 'slowly' })));
+    }
+    const sockets = wires.map(({ socket }) => socket);
+    expect([broadcast(sockets, plain, 'x'.repeat(70_000)), answers]).toEqual([4, 4]);
+    now.mockRestore();
+    for (const wire of wires) {
+      const texts = [await wire.frame(), await wire.frame()].map(({ payload }) =>
+        payload.toString(),
+      );
+      expect(texts).toEqual(['x'.repeat(70_000), 'y'.repeat(1000)]);
     }
   });
 

@@ -15,8 +15,8 @@ function openMany(
   return { rooms, wires };
 }
 
-async function received({ frame }: Wire): Promise<string> {
-  return (await frame()).payload.toString();
+async function received(wire: Wire): Promise<string> {
+  return (await wire.frame()).payload.toString();
 }
 
 describe('Rooms', () => {
@@ -81,6 +81,20 @@ describe('Rooms', () => {
     b.socket.leave('x');
     b.socket.leave('x');
     expect(rooms.size).toBe(0);
+  });
+
+  it('keeps a socket in its other rooms when it leaves one', async () => {
+    const { rooms, wires } = openMany(2);
+    const [a, b] = wires as [Wire, Wire];
+    for (const { socket } of wires) for (const room of ['x', 'y']) socket.join(room);
+    a.socket.leave('x');
+    expect([[...a.socket.rooms], [...b.socket.rooms], rooms.size]).toEqual([['y'], ['x', 'y'], 2]);
+    expect([a.socket.to('x').send('to x'), a.socket.to('y').send('to y')]).toEqual([1, 2]);
+    expect([await received(a), await received(b), await received(b)]).toEqual([
+      'to y',
+      'to x',
+      'to y',
+    ]);
   });
 
   it('does not take in a socket whose connection is gone', async () => {

@@ -81,6 +81,17 @@ describe('who gets a message', () => {
     expect(seen).toEqual(['c', 'c']);
   });
 
+  it('is nobody any more after the close: iterators that wait are done', async () => {
+    const wire = makeWire();
+    const iterators = [wire.socket[Symbol.asyncIterator](), wire.socket[Symbol.asyncIterator]()];
+    const waiting = iterators.map((iterator) => iterator.next());
+    wire.socket.terminate();
+    await turns();
+    const done = { value: undefined, done: true };
+    expect(await Promise.all(waiting)).toEqual([done, done]);
+    expect(wire.closes).toEqual(['1006']);
+  });
+
   it('keeps one iterator waiting when another one leaves', async () => {
     const wire = makeWire();
     const one = wire.socket[Symbol.asyncIterator]();

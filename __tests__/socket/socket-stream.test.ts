@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Decoded } from '../../lib/socket/settings';
 import type { SocketStream } from '../../lib/socket/socket-stream';
 import { frame, makeWire, turns, until } from './wire';
 
@@ -29,6 +30,32 @@ describe('reading a socket as a stream', () => {
     wire.peer.say(...Array.from({ length: 40 }, (_, i) => String(i)));
     await turns();
     expect(wire.transport.isPaused()).toBe(true);
+  });
+
+  it('cannot pass on a message that is null, and drops the connection', async () => {
+    // A chunk that is null would be the end of the stream, and nobody would know why.
+    const decode = (text: string): Decoded => ({ kind: 'value', value: JSON.parse(text) });
+    const wire = makeWire({ settings: { codec: { decode, encode: undefined } } });
+    const { stream, errors } = noted(wire.socket.stream());
+    const chunks: unknown[] = [];
+    let hasEnded = false;
+    stream.on('data', (chunk) => chunks.push(chunk)).on('end', () => (hasEnded = true));
+    wire.peer.say('1', 'null', '2');
+    await turns();
+    expect([chunks, hasEnded]).toEqual([[1], false]);
+    expect(errors).toEqual([new TypeError('a message that is null cannot be a chunk of a stream')]);
+    expect(wire.closes).toEqual(['1006']);
+  });
+
+  it.each([false, 0, ''])('passes on a message that is %p', async (value) => {
+    const decode = (): Decoded => ({ kind: 'value', value });
+    const wire = makeWire({ settings: { codec: { decode, encode: undefined } } });
+    const { stream } = noted(wire.socket.stream());
+    const chunks: unknown[] = [];
+    stream.on('data', (chunk) => chunks.push(chunk));
+    wire.peer.say('x');
+    await turns();
+    expect(chunks).toEqual([value]);
   });
 
   it('gives messages back to the hook when it is destroyed', async () => {

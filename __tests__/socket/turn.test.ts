@@ -47,4 +47,39 @@ describe('Turn', () => {
     await nextTurn();
     expect(told).toEqual(['quiet']);
   });
+
+  it('waits, however late, until what holds it has returned', async () => {
+    const { turn } = watched();
+    const flush = jest.fn();
+    const now = jest.spyOn(performance, 'now').mockReturnValue(1000);
+    turn.enlist({ flush });
+    now.mockReturnValue(2000);
+    const given = turn.hold(() => {
+      turn.flushIfLate();
+      const inner = turn.hold(() => 'inner');
+      turn.flushIfLate();
+      return `${inner}, outer`;
+    });
+    expect([given, flush.mock.calls.length]).toEqual(['inner, outer', 0]);
+    turn.flushIfLate();
+    now.mockRestore();
+    expect(flush).toHaveBeenCalledTimes(1);
+    await nextTurn();
+  });
+
+  it('is not held for ever by what throws', async () => {
+    const { turn } = watched();
+    const flush = jest.fn();
+    const now = jest.spyOn(performance, 'now').mockReturnValue(1000);
+    turn.enlist({ flush });
+    now.mockReturnValue(2000);
+    const fail = (): never => {
+      throw new Error('from inside');
+    };
+    expect(() => turn.hold(fail)).toThrow('from inside');
+    turn.flushIfLate();
+    now.mockRestore();
+    expect(flush).toHaveBeenCalledTimes(1);
+    await nextTurn();
+  });
 });

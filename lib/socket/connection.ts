@@ -51,16 +51,18 @@ interface Transport extends Duplex {
  * One WebSocket on the wire: reads, answers control frames, and closes (RFC 6455 §5.5, §7).
  *
  * ```
- *             close(), shut()              peer's close frame
- *   ┌──────┐ ───────────────▶ ┌──────────┐ ─────────────────▶ ┌────────┐ transport ┌────────┐
- *   │ open │                  │ closeSent│                    │ ending │ ────────▶ │ closed │
- *   └──┬───┘                  └────┬─────┘                    └────────┘   gone    └────────┘
- *      │ peer's close frame: echo  │ fault: close frame            ▲
- *      └───────────────────────────┴───────────────────────────────┘ our FIN is sent
+ *             close()     ┌─────────┐  what was sent before is out
+ *           ┌───────────▶ │ closing │ ───────────┐
+ *           │             └────┬────┘            ▼     peer's close frame
+ *   ┌──────┐│ nothing waits, or shut()      ┌───────────┐ ──────────────▶ ┌────────┐ transport ┌────────┐
+ *   │ open ├┴──────────────────┼──────────▶ │ closeSent │                 │ ending │ ────────▶ │ closed │
+ *   └──┬───┘                   │            └─────┬─────┘                 └────────┘   gone    └────────┘
+ *      │ peer's close frame: echo; fault: ours    │                           ▲
+ *      └───────────────────────┴──────────────────┴───────────────────────────┘ our FIN is sent
  * ```
  * Invariants:
  * - exactly one close frame is sent, except when the network ends first.
- * - from `closeSent` on the close timer runs, whatever is buffered; it ends in `terminate`.
+ * - from `closing` on the close timer runs, whatever is buffered; it ends the transport.
  * - in `ending`, what the peer sends is read and dropped, so that our close frame is not lost to
  *   a reset.
  */
@@ -73,7 +75,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   readonly #heartbeat: Heartbeat;
   /** The chunks of TCP and TLS sockets are ours; another stream may pass on somebody's own. */
   readonly #ownsChunks: boolean;
-  #phase: 'open' | 'closeSent' | 'ending' | 'closed' = 'open';
+  #phase: 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' = 'open';
   #verdict: Verdict = ABNORMAL;
   #heardAt = clock.now;
 
@@ -90,8 +92,13 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   }
 
   /** Where the closing handshake stands. */
-  get phase(): 'open' | 'closeSent' | 'ending' | 'closed' {
+  get phase(): 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' {
     return this.#phase;
+  }
+
+  /** Whether our close frame is still to come, so that frames may be queued. */
+  get canWrite(): boolean {
+    return this.#phase === 'open' || this.#phase === 'closing';
   }
 
   get isListening(): boolean {
@@ -122,27 +129,33 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.onTransportEnd();
   }
 
-  /** Starts the closing handshake (RFC 6455 §7.1.2); does nothing when it has begun. */
-  close(code: number, reason: string): void {
+  /**
+   * Starts the closing handshake (RFC 6455 §7.1.2); does nothing when it has begun. `behind` calls
+   * back when what must leave before our close frame has left.
+   */
+  close(code: number, reason: string, behind: (send: () => void) => void = atOnce): void {
     const body = serializeClose(code, reason);
     if (this.#phase !== 'open') return;
-    this.#phase = 'closeSent';
-    this.outbox.pushClose(CLOSE_FRAME, body);
+    this.#phase = 'closing';
     this.#awaitEnd();
+    behind(() => this.#sendClose(body));
     this.#owner.onClosing();
   }
 
   /** Closes for a reason of ours; the code is what `close` reports even if the peer never answers. */
   shut(code: number, reason: string): void {
-    if (this.#phase !== 'open') return;
+    if (!this.canWrite) return;
     const cut = cutReason(reason);
     this.#verdict = { code, reason: cut, wasClean: false };
-    this.close(code, cut);
+    this.#phase = 'closing';
+    this.#awaitEnd();
+    this.#sendClose(serializeClose(code, cut));
+    this.#owner.onClosing();
   }
 
   /** Ends the transport now, and with it the wish for what was received. */
   terminate(): void {
-    if (this.#phase === 'open') {
+    if (this.canWrite) {
       this.#phase = 'ending';
       this.#owner.onClosing();
     }
@@ -150,11 +163,11 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   }
 
   ping(payload: Buffer): void {
-    if (this.#phase === 'open') this.outbox.pushBytes(PING_FRAME, payload);
+    if (this.canWrite) this.outbox.pushBytes(PING_FRAME, payload);
   }
 
   pong(payload: Buffer): void {
-    if (this.#phase === 'open') this.outbox.pushPong(PONG_FRAME, payload);
+    if (this.canWrite) this.outbox.pushPong(PONG_FRAME, payload);
   }
 
   stopReading(): void {
@@ -178,7 +191,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   /** Bytes from the transport. */
   onData(chunk: Buffer): void {
     this.#heardAt = clock.now;
-    if (this.#phase === 'open' || this.#phase === 'closeSent') {
+    if (this.#isReading()) {
       this.#decode(this.#ownsChunks ? chunk : Buffer.from(chunk));
       flushIfLate();
     }
@@ -187,7 +200,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   /** The peer's FIN without a close frame before it: §7.1.5, 1006. What was kept comes first. */
   onTransportEnd(): void {
     if (!this.#transport.readableEnded || this.#decoder.isHalted) return;
-    if (this.#phase === 'open' || this.#phase === 'closeSent') this.#endTransport();
+    if (this.#isReading()) this.#endTransport();
   }
 
   onTransportError(error: Error): void {
@@ -220,7 +233,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
 
   /** The peer's close frame: answered with its code, then we end first (§5.5.1, §7.1.1). */
   onClose(close: Close): void {
-    if (this.#phase === 'open') {
+    if (this.canWrite) {
       const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
       this.outbox.pushClose(CLOSE_FRAME, body);
     }
@@ -255,10 +268,21 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   #fail(error: Error): void {
     const code = error instanceof ProtocolError ? error.closeCode : CloseCode.InternalError;
     this.#decoder.finish();
-    if (this.#phase === 'open') this.outbox.pushClose(CLOSE_FRAME, serializeClose(code, ''));
+    if (this.canWrite) this.outbox.pushClose(CLOSE_FRAME, serializeClose(code, ''));
     this.#verdict = { code, reason: error.message, wasClean: false };
     this.#endTransport();
     this.#owner.onFault(error);
+  }
+
+  /** Whether the peer's close frame is still to come. */
+  #isReading(): boolean {
+    return this.canWrite || this.#phase === 'closeSent';
+  }
+
+  #sendClose(body: Buffer): void {
+    if (this.#phase !== 'closing') return;
+    this.#phase = 'closeSent';
+    this.outbox.pushClose(CLOSE_FRAME, body);
   }
 
   #endTransport(): void {
@@ -273,6 +297,10 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.#heartbeat.stop();
     if (this.slot === undefined) clock.set(this, this.#settings.closeTimeout);
   }
+}
+
+function atOnce(send: () => void): void {
+  send();
 }
 
 function readOn(connection: Connection): void {

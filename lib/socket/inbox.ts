@@ -112,10 +112,10 @@ export class Inbox extends Alarm {
 
   /** Somebody may want messages who did not before. */
   drain(): void {
-    while (this.#held !== undefined && this.#canDeliver()) {
-      const next = this.#held.shift();
-      if (this.#held.length === 0) this.#held = undefined;
-      if (next !== undefined) this.#deliverHeld(next);
+    while (this.#canDeliver()) {
+      const next = this.#takeHeld();
+      if (next === undefined) break;
+      this.#deliverHeld(next);
     }
     this.#steerReading();
     this.#settleEnd();
@@ -158,6 +158,12 @@ export class Inbox extends Alarm {
     this.#waitFor(
       this.#delivery.isChecking ? this.#check(data) : this.#delivery.hand(data, isBinary),
     );
+  }
+
+  #takeHeld(): Held | undefined {
+    const next = this.#held?.shift();
+    if (this.#held?.length === 0) this.#held = undefined;
+    return next;
   }
 
   #deliverHeld(next: Held): void {

@@ -6,11 +6,9 @@ import { isCopied, writeBytes, writeHeader, writeText, type SharedFrame } from '
 import { copyOf, giveAwaySlabs, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
 import { Turn } from './turn';
 
-/** When the reader counts as slow, in bytes. */
+/** Above which the owner may want to hear of a drain, in bytes. */
 export interface OutboxLimits {
-  /** More makes {@link Outbox.hasRoom} say no. */
   readonly highWaterMark: number;
-  /** With more, the owner queues nothing. */
   readonly maxBackpressure: number;
 }
 
@@ -137,13 +135,6 @@ export class Outbox {
     (this.#callbacks ??= []).push(callback);
   }
 
-  /** Whether more may be queued now; if not, the owner is told when it may. */
-  hasRoom(): boolean {
-    if (this.buffered <= this.#limits.highWaterMark) return true;
-    this.wantDrain();
-    return false;
-  }
-
   /** Has the owner told when everything was taken. */
   wantDrain(): void {
     this.#isDrainWanted = true;
@@ -212,6 +203,7 @@ export class Outbox {
       else this.#writeParts(this.#takeParts(), copyOf, done);
     } catch (error) {
       // A stream of somebody else's that throws from write() is broken; only its socket ends.
+      if (done !== undefined) process.nextTick(done, error);
       this.#transport.destroy(error as Error);
     }
   }
@@ -246,7 +238,7 @@ export class Outbox {
 
   #takeParts(): readonly Part[] {
     this.#sealRegion();
-    const parts = this.#parts ?? [];
+    const parts = (this.#parts ??= []);
     this.#parts = undefined;
     return parts;
   }
@@ -259,7 +251,12 @@ export class Outbox {
     const isWatched = isMuch || this.#isDrainWanted;
     if (callbacks === undefined && !isWatched) return undefined;
     this.#callbacks = undefined;
-    return (error) => this.#taken(callbacks ?? [], error ?? undefined);
+    let waiting = callbacks ?? [];
+    return (error) => {
+      const told = waiting;
+      waiting = [];
+      this.#taken(told, error ?? undefined);
+    };
   }
 
   #taken(callbacks: readonly SendCallback[], error: Error | undefined): void {

@@ -17,7 +17,7 @@ export interface Sending {
 export interface SequenceOwner {
   readonly outbox: Outbox;
   /** Whether frames may still be queued. */
-  isOpen(): boolean;
+  readonly canWrite: boolean;
   /** Runs user code; must not throw. */
   runCallback(callback: SendCallback, error: Error | undefined): void;
   /** The bytes of a blob could not be read. */
@@ -41,8 +41,11 @@ interface Frame {
  *   own sends ────▶ queue while a blob is read ─────────────▶ outbox
  *   broadcasts ───▶ wait while a message is unfinished too ─▶ outbox   (§5.4: messages must not mix)
  * ```
- * Invariants: `#buffered` is the sum of the bytes that wait here; what the first byte of a frame
- * says is decided when it is sent, so the queue cannot break a rule later.
+ * Invariants:
+ * - `#state` is `free` while nothing waits for a Blob, `reading` while one is read, `draining` while
+ *   what was queued meanwhile goes out: what is sent from inside of that comes behind it.
+ * - `#queuedBytes` and `#broadcastBytes` are the sums of what waits here.
+ * - what the first byte of a frame says is decided at `send`, so the queue cannot break a rule later.
  */
 export class SendSequence {
   readonly #owner: SequenceOwner;
@@ -50,10 +53,11 @@ export class SendSequence {
   #unfinished: Outgoing['opcode'] | undefined = undefined;
   /** Whether the message on the wire is unfinished. */
   #isMidMessage = false;
-  #isReading = false;
+  #state: 'free' | 'reading' | 'draining' = 'free';
   #waiting: (() => void)[] = [];
+  #queuedBytes = 0;
   #broadcasts: Buffer[] = [];
-  #buffered = 0;
+  #broadcastBytes = 0;
 
   constructor(owner: SequenceOwner) {
     this.#owner = owner;
@@ -61,12 +65,17 @@ export class SendSequence {
 
   /** Whether nothing depends on it any more. */
   get isIdle(): boolean {
-    return !this.#isMidMessage && !this.#isReading && this.#waiting.length === 0;
+    return !this.#isMidMessage && this.#state === 'free';
   }
 
-  /** Bytes that wait here. */
-  get buffered(): number {
-    return this.#buffered;
+  /** Bytes of our own that wait here. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Bytes of broadcasts that wait here. */
+  get broadcastBytes(): number {
+    return this.#broadcastBytes;
   }
 
   /**
@@ -87,21 +96,21 @@ export class SendSequence {
     this.#unfinished = isFinal ? undefined : opcode;
     const payload = isBlob(message) ? message : message.payload;
     const bytes = isBlob(payload) ? payload.size : Buffer.byteLength(payload);
-    this.#buffered += bytes;
+    this.#queuedBytes += bytes;
     this.after(() => this.#send({ first, payload, bytes, callback }));
   }
 
   /** Sends frames that belong to no message of ours. */
   broadcast(frames: Buffer): void {
-    this.#buffered += frames.length;
+    this.#broadcastBytes += frames.length;
     this.#broadcasts.push(frames);
     this.#release();
   }
 
   /** Runs when everything before has been sent; an unfinished message does not hold it up. */
   after(run: () => void): void {
-    if (this.#isReading) this.#waiting.push(run);
-    else run();
+    if (this.#state === 'free') run();
+    else this.#waiting.push(run);
   }
 
   #send(frame: Frame): void {
@@ -110,31 +119,35 @@ export class SendSequence {
       void this.#read(payload, frame);
       return;
     }
-    this.#buffered -= bytes;
-    if (this.#owner.isOpen()) this.#push(frame.first, payload, callback);
+    this.#queuedBytes -= bytes;
+    if (this.#owner.canWrite) this.#push(frame.first, payload, callback);
     else if (callback !== undefined) this.#owner.runCallback(callback, closedBefore());
     this.#release();
   }
 
   async #read(blob: Blob, frame: Frame): Promise<void> {
-    this.#isReading = true;
+    this.#state = 'reading';
     try {
       const payload = Buffer.from(await blob.arrayBuffer());
-      this.#isReading = false;
+      this.#state = 'draining';
       this.#send({ ...frame, payload });
     } catch (error) {
-      this.#isReading = false;
-      this.#buffered -= frame.bytes;
+      this.#state = 'draining';
+      this.#queuedBytes -= frame.bytes;
       if (frame.callback !== undefined) this.#owner.runCallback(frame.callback, error as Error);
       this.#owner.onUserError(error);
     }
-    while (!this.#mustWait()) this.#waiting.shift()?.();
-    this.#release();
+    this.#drain();
   }
 
-  /** What runs from the queue may be a blob again. */
-  #mustWait(): boolean {
-    return this.#isReading || this.#waiting.length === 0;
+  #drain(): void {
+    // What runs may be a blob again; then the rest goes on waiting.
+    while (this.#state === 'draining') {
+      const run = this.#waiting.shift();
+      if (run === undefined) this.#state = 'free';
+      else run();
+    }
+    this.#release();
   }
 
   #push(first: number, payload: string | Buffer, callback: SendCallback | undefined): void {
@@ -146,10 +159,10 @@ export class SendSequence {
   }
 
   #release(): void {
-    if (this.#isMidMessage || this.#isReading) return;
+    if (this.#isMidMessage || this.#state === 'reading') return;
     for (const frames of this.#broadcasts.splice(0)) {
-      this.#buffered -= frames.length;
-      this.#owner.outbox.pushEncoded(frames);
+      this.#broadcastBytes -= frames.length;
+      if (this.#owner.canWrite) this.#owner.outbox.pushEncoded(frames);
     }
   }
 }

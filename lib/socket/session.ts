@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
-import { CloseCode, serializeClose } from '../protocol/close';
+import { CloseCode } from '../protocol/close';
 import { stateError, type CallerErrorCode } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Expiry, IdleTimer } from './alarms';
@@ -65,12 +65,18 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     return this.connection.outbox;
   }
 
+  /** Bytes that were given to us and not yet taken by the operating system. */
   get buffered(): number {
-    return this.outbox.buffered + (this.#sequence?.buffered ?? 0);
+    return this.#ownBuffered + (this.#sequence?.broadcastBytes ?? 0);
   }
 
-  isOpen(): boolean {
-    return this.connection.phase === 'open';
+  get canWrite(): boolean {
+    return this.connection.canWrite;
+  }
+
+  /** Without broadcasts that wait for a message of ours to end: those must not keep it from ending. */
+  get #ownBuffered(): number {
+    return this.outbox.buffered + (this.#sequence?.queuedBytes ?? 0);
   }
 
   /** Calls `open`, then begins to read; `head` came right behind the handshake. */
@@ -93,7 +99,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     options: SendOptions | undefined,
     callback: SendCallback | undefined,
   ): boolean {
-    if (!this.#mayQueue(callback)) return false;
+    if (!this.#mayQueue(this.#ownBuffered, callback)) return false;
     this.#idle?.touch();
     const { encode } = this.#settings.codec;
     const message = encode === undefined ? data : encode(data);
@@ -102,25 +108,22 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     } else {
       this.#sendFrame(toOutgoing(message, options?.binary), callback);
     }
-    return this.outbox.hasRoom();
+    return this.#hasRoom();
   }
 
-  /** Sends a frame that was encoded once for many; false when this socket did not take it. */
-  sendShared(frame: SharedFrame): boolean {
-    if (!this.#mayQueue(undefined)) return false;
+  /** Sends a frame that is encoded once for many; false when this socket does not take it. */
+  sendShared(frame: () => SharedFrame): boolean {
+    if (!this.#mayQueue(this.buffered, undefined)) return false;
     this.#idle?.touch();
-    if (this.#sequence === undefined) this.outbox.pushShared(frame);
-    else this.#sequence.broadcast(keepFrame(frame));
+    if (this.#sequence === undefined) this.outbox.pushShared(frame());
+    else this.#sequence.broadcast(keepFrame(frame()));
     return true;
   }
 
   close(code: number, reason: string): void {
-    if (this.#sequence === undefined) {
-      this.connection.close(code, reason);
-      return;
-    }
-    serializeClose(code, reason);
-    this.#sequence.after(() => this.connection.close(code, reason));
+    const sequence = this.#sequence;
+    if (sequence === undefined) this.connection.close(code, reason);
+    else this.connection.close(code, reason, (send) => sequence.after(send));
   }
 
   shut(code: number, reason: string): void {
@@ -149,6 +152,10 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
   }
 
   onDrain(): void {
+    if (this.buffered > 0) {
+      this.outbox.wantDrain();
+      return;
+    }
     const { hooks } = this.#settings;
     if (hooks.drain !== undefined) this.#call(() => hooks.drain?.(this.#socket));
     this.#emit('drain', []);
@@ -175,13 +182,20 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.#call(() => (error === undefined ? callback() : callback(error)));
   }
 
+  /** Whether more is welcome; if not, 'drain' says when it is. */
+  #hasRoom(): boolean {
+    if (this.buffered <= this.#settings.highWaterMark) return true;
+    this.outbox.wantDrain();
+    return false;
+  }
+
   /** Whether a message may be queued now; if not, the callback hears why. */
-  #mayQueue(callback: SendCallback | undefined): boolean {
-    if (!this.isOpen()) {
+  #mayQueue(buffered: number, callback: SendCallback | undefined): boolean {
+    if (this.connection.phase !== 'open') {
       this.#refuse(callback, 'the socket is not open', 'ERR_WS_NOT_OPEN');
       return false;
     }
-    if (this.buffered <= this.#settings.maxBackpressure) return true;
+    if (buffered <= this.#settings.maxBackpressure) return true;
     this.#refuse(callback, 'more than maxBackpressure is buffered', 'ERR_WS_BACKPRESSURE');
     if (this.#settings.onBackpressure === 'close') {
       this.shut(CloseCode.TryAgainLater, 'too slow to read');

@@ -77,8 +77,8 @@ export function expireSocket(socket: Socket, time: number): void {
   sessionOf(socket).expireAt(time);
 }
 
-/** Sends a frame that was encoded once for many; false when this socket did not take it. */
-export function sendShared(socket: Socket, frame: SharedFrame): boolean {
+/** Sends a frame that is encoded once for many; false when this socket does not take it. */
+export function sendShared(socket: Socket, frame: () => SharedFrame): boolean {
   return sessionOf(socket).sendShared(frame);
 }
 
