@@ -7,6 +7,8 @@ module.exports = {
     '^.+\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/__tests__/tsconfig.json' }],
   },
   setupFilesAfterEnv: ['<rootDir>/__tests__/support/setup.ts'],
+  // Much of it waits for sockets: every core may as well have its worker.
+  maxWorkers: '100%',
   collectCoverageFrom: ['lib/**/*.ts'],
   coverageThreshold: { global: { lines: 100, branches: 100, functions: 100, statements: 100 } },
 };
