@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
+import { EarlyBytes } from './early';
 import { adoptRequest, adoptResponse, answerWith, type App } from './app';
 
 /** A refusal must be written within this time, in milliseconds; a session may have to be saved first. */
@@ -13,12 +14,6 @@ const ANSWER_MS = 5000;
 
 /** Once it is written, the client has this long to take it and leave, in milliseconds. */
 const LINGER_MS = 800;
-
-/** Bytes that may come before the 101; then reading stops until there is a socket to read them. */
-const MAX_EARLY = 65_536;
-
-/** The same for reads: each one costs memory of its own, however little it brings. */
-const MAX_EARLY_READS = 64;
 
 /** Of what middleware may have set, the headers that do not belong on a 101 (RFC 9110 §8.6, §15.2). */
 const NOT_ON_101 = [
@@ -75,9 +70,7 @@ export class Exchange extends Alarm {
   readonly request: Request;
   readonly #app: App;
   readonly #transport: Duplex;
-  readonly #head: Buffer;
-  readonly #early: Buffer[] = [];
-  #earlyBytes = 0;
+  readonly #early: EarlyBytes;
   #response: Response | undefined = undefined;
   #state: 'pending' | 'accepting' | Outcome = 'pending';
   #onSettled: (outcome: Outcome) => void = nobody;
@@ -88,7 +81,7 @@ export class Exchange extends Alarm {
     super();
     this.#app = app;
     this.#transport = transport;
-    this.#head = head;
+    this.#early = new EarlyBytes(head);
     this.request = adoptRequest(app, request);
   }
 
@@ -211,10 +204,7 @@ export class Exchange extends Alarm {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state !== 'pending' && this.#state !== 'accepting') return;
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    const isMuch = this.#earlyBytes >= MAX_EARLY || this.#early.length >= MAX_EARLY_READS;
-    if (isMuch) this.#transport.pause();
+    if (!this.#early.push(chunk)) this.#transport.pause();
   };
 
   readonly #onLeft = (): void => {
@@ -263,11 +253,9 @@ export class Exchange extends Alarm {
     transport.off('error', ignoreError);
     // The server's own timeouts are for requests; from here on there are pings.
     if ('setTimeout' in transport) asNetSocket(transport).setTimeout(0);
-    const early = this.#early;
-    const head = early.length === 0 ? this.#head : Buffer.concat([this.#head, ...early]);
     // The socket is there before the handshake counts as over: whoever closes waits for either.
     this.#enter('accepted');
-    this.#takeover(transport, head);
+    this.#takeover(transport, this.#early.join());
     this.#onSettled('accepted');
   }
 

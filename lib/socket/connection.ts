@@ -10,6 +10,7 @@ import { Alarm, clock } from './clock';
 import { Heartbeat, type HeartbeatOwner } from './heartbeat';
 import { flushIfLate, Outbox, type OutboxOwner } from './outbox';
 import type { SocketSettings } from './settings';
+import { listenTo, type TransportListener } from './transport';
 
 /** How a connection ended. */
 export interface Verdict extends Close {
@@ -40,13 +41,6 @@ const EMPTY = Buffer.alloc(0);
 
 const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: false };
 
-/** How the shared listeners find the connection of a transport. */
-const kConnection = Symbol('connection');
-
-interface Transport extends Duplex {
-  [kConnection]?: Connection;
-}
-
 /**
  * One WebSocket on the wire: reads, answers control frames, and closes (RFC 6455 §5.5, §7).
  *
@@ -66,9 +60,9 @@ interface Transport extends Duplex {
  * - in `ending`, what the peer sends is read and dropped, so that our close frame is not lost to
  *   a reset.
  */
-export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
+export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, TransportListener {
   readonly outbox: Outbox;
-  readonly #transport: Transport;
+  readonly #transport: Duplex;
   readonly #owner: ConnectionOwner;
   readonly #settings: SocketSettings;
   readonly #decoder: Decoder;
@@ -88,7 +82,6 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
     this.#decoder = new Decoder(settings, this);
     this.outbox = new Outbox(transport, owner, settings);
     this.#heartbeat = new Heartbeat(this, settings);
-    this.#transport[kConnection] = this;
   }
 
   /** Where the closing handshake stands. */
@@ -112,7 +105,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner {
   /** Begins to hear the transport; its bytes come from the next turn on. */
   listen(): void {
     const transport = this.#transport;
-    transport.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    listenTo(transport, this);
     // It was paused if much came before the 101.
     transport.resume();
     this.#heartbeat.start();
@@ -305,20 +298,4 @@ function atOnce(send: () => void): void {
 
 function readOn(connection: Connection): void {
   connection.readOn();
-}
-
-function onData(this: Transport, chunk: Buffer): void {
-  this[kConnection]?.onData(chunk);
-}
-
-function onEnd(this: Transport): void {
-  this[kConnection]?.onTransportEnd();
-}
-
-function onError(this: Transport, error: Error): void {
-  this[kConnection]?.onTransportError(error);
-}
-
-function onClose(this: Transport): void {
-  this[kConnection]?.onTransportClose();
 }
