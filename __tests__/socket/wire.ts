@@ -218,7 +218,7 @@ export interface Wire {
   readonly reports: unknown[];
   /** `code reason` of each close that was told, by hook or event. */
   readonly closes: string[];
-  /** What 'error' brought. */
+  /** Sockets that were let go of, once each. */
   readonly released: Socket[];
 }
 

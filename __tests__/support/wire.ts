@@ -10,7 +10,7 @@ export interface ServerFrame {
   readonly payload: Buffer;
 }
 
-/** What user code threw, with the socket it was told for. */
+/** One open socket with real rooms, the bare peer, and what was told of them. */
 export interface Wire {
   readonly socket: Socket;
   /** The peer's end of the connection. */
