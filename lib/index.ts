@@ -1,5 +1,6 @@
 export { attachWebSocket } from './express/attach';
 export type { Attachment, CloseOptions, RouteSockets } from './express/attachment';
+export type { PerMessageDeflateOptions } from './express/compression';
 export { isWebSocketUpgrade } from './express/gate';
 export type { AttachOptions, ErrorOrigin, Middleware, Origins } from './express/options';
 export { reject, type Rejection } from './express/rejection';

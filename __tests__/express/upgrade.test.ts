@@ -593,11 +593,9 @@ describe('use', () => {
       res.locals['trace'] = 1;
       next();
     };
-    const auth = (req: Request): object => ({ user: (req as { user?: string }).user });
+    const auth = (req: Request): object => ({ user: req.user });
     const running = await start([
-      route('/ws', { use, auth }, (socket, req) =>
-        seen.push(socket.context, (req as { user?: string }).user),
-      ),
+      route('/ws', { use, auth }, (socket, req) => seen.push(socket.context, req.user)),
     ]);
     await open(running);
     expect(seen).toEqual([{ user: 'ann' }, 'ann']);

@@ -708,6 +708,7 @@ describe('halting', () => {
     const heard: string[] = [];
     const inner = listener(heard);
     const decoder: Decoder = new Decoder(limits, {
+      ...inner,
       onMessage: (data, isBinary) => (inner.onMessage(data, isBinary), decoder.halt()),
       onPing: (payload) => (inner.onPing(payload), decoder.halt()),
       onPong: (payload) => (inner.onPong(payload), decoder.halt()),

@@ -27,6 +27,9 @@ export const fault = (closeCode: number): string => `fault ${closeCode}`;
 export function listener(heard: string[]): DecoderSink {
   return {
     onMessage: (data, isBinary) => heard.push(message(data, isBinary)),
+    onCompressed: (payload, isBinary) =>
+      heard.push(`compressed ${isBinary ? 'binary' : 'text'} ${payload.toString('hex')}`),
+    onSpent: () => heard.push('spent'),
     onPing: (payload) => heard.push(`ping ${payload.toString('hex')}`),
     onPong: (payload) => heard.push(`pong ${payload.toString('hex')}`),
     onClose: ({ code, reason }) => heard.push(closed(code, reason)),

@@ -83,12 +83,17 @@ describe('§4.2.1 the opening handshake', () => {
     expect(readHandshake(request(FIELDS))).toEqual({
       accept: ACCEPT,
       protocols: ['chat', 'superchat'],
+      extensions: [],
     });
   });
 
   it('asks for no Origin, no protocol and no extension', () => {
     const needed = FIELDS.filter(([name]) => !/Origin|Protocol/.test(name));
-    expect(readHandshake(request(needed))).toEqual({ accept: ACCEPT, protocols: [] });
+    expect(readHandshake(request(needed))).toEqual({
+      accept: ACCEPT,
+      protocols: [],
+      extensions: [],
+    });
   });
 
   it('reads field names in any case', () => {
@@ -404,15 +409,27 @@ describe('§4.2.2 sub-protocols', () => {
 });
 
 describe('§9.1 extensions', () => {
-  it.each(['permessage-deflate; client_max_window_bits', 'foo; a="1", bar', '', ' , '])(
-    'are read and not taken up: %s',
-    (value) => {
-      expect(readHandshake(having('Sec-WebSocket-Extensions', value))).toEqual({
-        accept: ACCEPT,
-        protocols: ['chat', 'superchat'],
-      });
-    },
-  );
+  it.each([
+    [
+      'permessage-deflate; client_max_window_bits',
+      [{ name: 'permessage-deflate', parameters: [['client_max_window_bits', true]] }],
+    ],
+    [
+      'foo; a="1", bar',
+      [
+        { name: 'foo', parameters: [['a', '"1"']] },
+        { name: 'bar', parameters: [] },
+      ],
+    ],
+    ['', []],
+    [' , ', []],
+  ])('are told in the order of the offers: %s', (value, extensions) => {
+    expect(readHandshake(having('Sec-WebSocket-Extensions', value))).toEqual({
+      accept: ACCEPT,
+      protocols: ['chat', 'superchat'],
+      extensions,
+    });
+  });
 
   it.each(['foo bar', 'foo;', 'foo; a=', 'foo; a="', 'foo; a="b c"', '=1', 'f\u00f6o'])(
     'are refused when malformed: %s',

@@ -145,8 +145,8 @@ describe('§9.1 extensions', () => {
       ],
     ],
     ['private-extension', [{ name: 'private-extension', parameters: [] }]],
-    ['foo; a="2"', [{ name: 'foo', parameters: [['a', '2']] }]],
-    ['foo; a="\\b\\c"', [{ name: 'foo', parameters: [['a', 'bc']] }]],
+    ['foo; a="2"', [{ name: 'foo', parameters: [['a', '"2"']] }]],
+    ['foo; a="\\b\\c"', [{ name: 'foo', parameters: [['a', '"\\b\\c"']] }]],
     [
       'foo;a=1;a=2',
       [
@@ -213,7 +213,7 @@ describe('§9.1 extensions', () => {
     expect(parseExtensions(`foo; ${name}`)).toEqual([{ name: 'foo', parameters: [[name, true]] }]);
     expect(parseExtensions(`foo; ${name}=1`)).toEqual([{ name: 'foo', parameters: [[name, '1']] }]);
     expect(parseExtensions(`foo; ${name}="x"`)).toEqual([
-      { name: 'foo', parameters: [[name, 'x']] },
+      { name: 'foo', parameters: [[name, '"x"']] },
     ]);
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
   });

@@ -3,8 +3,8 @@ import { Expiry, IdleTimer } from '../../lib/socket/alarms';
 beforeEach(() => jest.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => jest.useRealTimers());
 
-function closable(): { shut: jest.Mock } {
-  return { shut: jest.fn() };
+function closable(): { shut: jest.Mock; onLimit: jest.Mock } {
+  return { shut: jest.fn(), onLimit: jest.fn() };
 }
 
 describe('Expiry', () => {
@@ -41,6 +41,7 @@ describe('IdleTimer', () => {
     new IdleTimer(socket, 2000);
     jest.advanceTimersByTime(2300);
     expect(socket.shut.mock.calls).toEqual([[1001, 'idle']]);
+    expect(socket.onLimit.mock.calls).toEqual([['idleTimeout']]);
   });
 
   it('starts again with each message', () => {

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { duplexPair, Duplex } from 'node:stream';
-import { shareFrame } from '../../lib/socket/frame-writer';
+import { Opcode } from '../../lib/protocol/opcode';
 import { flushIfLate, Outbox, whileShared, type OutboxOwner } from '../../lib/socket/outbox';
+import { SharedMessage } from '../../lib/socket/shared-message';
 import { slabWithRoom } from '../../lib/socket/slab';
 import { sendShared, type Socket } from '../../lib/socket/socket';
 import { hex } from '../support/bytes';
@@ -14,6 +15,7 @@ import {
   until,
   type Seen,
   type Wire,
+  textForAll,
 } from './wire';
 
 afterEach(() => jest.restoreAllMocks());
@@ -496,8 +498,8 @@ describe('a stream in memory, which may answer from inside of a write', () => {
     isInside = true;
     const taken = whileShared(() => {
       // As much as this is written to each member at once.
-      const shared = shareFrame(0x82, block(70_000, 7));
-      return members.filter(({ socket }) => sendShared(socket, () => shared)).length;
+      const shared = new SharedMessage({ opcode: Opcode.Binary, payload: block(70_000, 7) });
+      return members.filter(({ socket }) => sendShared(socket, shared)).length;
     });
     isInside = false;
     expect([taken, inside]).toEqual([4, [true, true, true, true]]);
@@ -515,7 +517,7 @@ describe('a stream in memory, which may answer from inside of a write', () => {
     const { chunks } = watchWrites(other.transport);
     const now = jest.spyOn(performance, 'now').mockReturnValue(1000);
     whileShared(() => {
-      sendShared(other.socket, () => shareFrame(0x81, 'late'));
+      sendShared(other.socket, textForAll('late'));
       now.mockReturnValue(1005);
       flushIfLate();
       expect(chunks).toEqual([]);

@@ -1,8 +1,16 @@
 import { Blob, Buffer } from 'node:buffer';
 import { duplexPair } from 'node:stream';
-import { shareFrame } from '../../lib/socket/frame-writer';
 import { sendShared, shutSocket, type Socket } from '../../lib/socket/socket';
-import { deferred, frame, makeWire, turns, until, type Deferred, type Wire } from './wire';
+import {
+  deferred,
+  frame,
+  makeWire,
+  textForAll,
+  turns,
+  until,
+  type Deferred,
+  type Wire,
+} from './wire';
 
 /** A Blob whose bytes come when the test says so. */
 class SlowBlob extends Blob {
@@ -41,8 +49,7 @@ const seen = ({ peer }: Wire): string[] =>
     `${first.toString(16).padStart(2, '0')} ${first === 0x88 ? payload.readUInt16BE(0) : payload.toString()}`.trim(),
   );
 
-const share = (socket: Socket, text: string): boolean =>
-  sendShared(socket, () => shareFrame(0x81, text));
+const share = (socket: Socket, text: string): boolean => sendShared(socket, textForAll(text));
 
 /** The code of what a call throws. */
 function codeOf(call: () => unknown): unknown {

@@ -1,9 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { duplexPair } from 'node:stream';
-import { shareFrame } from '../../lib/socket/frame-writer';
 import { expireSocket, sendShared, shutSocket, startSocket } from '../../lib/socket/socket';
 import { clientFrame } from '../support/bytes';
-import { deferred, frame, makeWire, pass, stopTime, turns, until } from './wire';
+import { deferred, frame, makeWire, pass, stopTime, textForAll, turns, until } from './wire';
 
 const hostile = {
   toString: () => {
@@ -315,7 +314,7 @@ describe('closing for a reason of the server', () => {
     await pass(2000);
     if (way === 'in') wire.peer.say('a');
     else if (way === 'out') wire.socket.send('a');
-    else sendShared(wire.socket, () => shareFrame(0x81, 'a'));
+    else sendShared(wire.socket, textForAll('a'));
     await pass(2500);
     expect(wire.peer.closes).toEqual([]);
     await pass(1000);
@@ -401,7 +400,7 @@ describe('the way out', () => {
   it('keeps broadcasts out of a message in fragments (§5.4)', async () => {
     const wire = makeWire();
     wire.socket.send('one ', { fin: false });
-    expect(sendShared(wire.socket, () => shareFrame(0x81, 'broadcast'))).toBe(true);
+    expect(sendShared(wire.socket, textForAll('broadcast'))).toBe(true);
     wire.socket.send('two ', { fin: false });
     expect(wire.socket.bufferedAmount).toBeGreaterThan(0);
     await turns();
@@ -439,9 +438,9 @@ describe('the way out', () => {
 
   it('takes a broadcast only while it is open', async () => {
     const wire = makeWire();
-    expect(sendShared(wire.socket, () => shareFrame(0x81, 'a'))).toBe(true);
+    expect(sendShared(wire.socket, textForAll('a'))).toBe(true);
     wire.socket.close();
-    expect(sendShared(wire.socket, () => shareFrame(0x81, 'b'))).toBe(false);
+    expect(sendShared(wire.socket, textForAll('b'))).toBe(false);
     await turns();
     expect(wire.peer.texts).toEqual(['a']);
   });
@@ -449,7 +448,7 @@ describe('the way out', () => {
   it('counts broadcasts that wait for a message in fragments to maxBackpressure', async () => {
     const wire = makeWire({ settings: { maxBackpressure: 10_000 } });
     wire.socket.send('never finished', { fin: false });
-    for (let i = 0; i < 100; i++) sendShared(wire.socket, () => shareFrame(0x81, 'x'.repeat(1000)));
+    for (let i = 0; i < 100; i++) sendShared(wire.socket, textForAll('x'.repeat(1000)));
     expect(wire.socket.bufferedAmount).toBeLessThan(12_000);
   });
 
@@ -499,7 +498,7 @@ describe("§2.3 'drain'", () => {
     wire.socket.on('drain', () => drains++);
     wire.peer.pause();
     for (let i = 0; i < 5; i++) {
-      sendShared(wire.socket, () => shareFrame(0x81, 'x'.repeat(500)));
+      sendShared(wire.socket, textForAll('x'.repeat(500)));
       await turns(1);
     }
     expect(wire.socket.send('dropped')).toBe(false);

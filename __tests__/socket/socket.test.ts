@@ -1,8 +1,7 @@
 import { Blob, Buffer } from 'node:buffer';
 import { Emitter } from '../../lib/socket/emitter';
-import { shareFrame } from '../../lib/socket/frame-writer';
 import { expireSocket, sendShared, shutSocket, Socket, startSocket } from '../../lib/socket/socket';
-import { frame, makeWire, NotedRooms, pass, stopTime, turns, type Wire } from './wire';
+import { frame, makeWire, NotedRooms, pass, stopTime, textForAll, turns, type Wire } from './wire';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -421,10 +420,10 @@ describe('what the floors above may do that users may not', () => {
 
   it('send a frame that was encoded for many', async () => {
     const wire = makeWire();
-    expect(sendShared(wire.socket, () => shareFrame(0x81, 'to all'))).toBe(true);
+    expect(sendShared(wire.socket, textForAll('to all'))).toBe(true);
     await turns();
     expect(wire.peer.texts).toEqual(['to all']);
     wire.socket.close();
-    expect(sendShared(wire.socket, () => shareFrame(0x81, 'late'))).toBe(false);
+    expect(sendShared(wire.socket, textForAll('late'))).toBe(false);
   });
 });

@@ -2,9 +2,13 @@ import { Buffer } from 'node:buffer';
 import { createServer, connect, type AddressInfo, type Socket as NetSocket } from 'node:net';
 import { duplexPair, type Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
+import type { DeflateTerms } from '../../lib/protocol/deflate';
+import { Opcode } from '../../lib/protocol/opcode';
 import { clock } from '../../lib/socket/clock';
+import { Observer } from '../../lib/socket/observer';
 import type { RoomDirectory } from '../../lib/socket/room-directory';
 import type { SocketHooks, SocketSettings } from '../../lib/socket/settings';
+import { SharedMessage } from '../../lib/socket/shared-message';
 import { Socket, startSocket } from '../../lib/socket/socket';
 import { clientFrame, hex } from '../support/bytes';
 
@@ -175,6 +179,11 @@ export const frame = {
   bad: (): Buffer => hex('83 80 00000000'),
 };
 
+/** A text to be sent to many. */
+export function textForAll(payload: string): SharedMessage {
+  return new SharedMessage({ opcode: Opcode.Text, payload });
+}
+
 /** Rooms that only note what they are asked; the floor above has the real ones. */
 export class NotedRooms implements RoomDirectory {
   readonly calls: string[] = [];
@@ -202,6 +211,8 @@ export interface WireOptions {
   /** Called as the route's `open`. */
   readonly open?: (socket: Socket) => unknown;
   readonly head?: Buffer;
+  /** What was agreed on about compression; nothing by default. */
+  readonly deflate?: DeflateTerms | undefined;
   /** Both ends; by default a pair in memory. */
   readonly pair?: readonly [Duplex, Duplex];
   /** `false` leaves `startSocket` to the test. */
@@ -235,9 +246,11 @@ export function defaultSettings(): SocketSettings {
     pingTimeout: 20_000,
     idleTimeout: Infinity,
     messageRate: undefined,
+    perMessageDeflate: undefined,
     hooks: {},
     codec: { decode: undefined, encode: undefined },
     rooms: new NotedRooms(),
+    observer: new Observer('/'),
     report: () => {},
     release: () => {},
   };
@@ -264,6 +277,7 @@ export function makeWire(options: WireOptions = {}): Wire {
     context: { user: 7 },
     protocol: 'chat.v2',
     url: '/chat/blue?x=1',
+    deflate: options.deflate,
   });
   socket.on('close', (code, reason) => closes.push(`${code} ${reason}`.trim()));
   sockets.push(socket);

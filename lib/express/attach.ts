@@ -3,7 +3,8 @@ import { typeError } from '../protocol/errors';
 import type { App } from './app';
 import { LiveAttachment, type Attachment } from './attachment';
 import { gateOf } from './gate';
-import { checkChoice, checkNames, resolveLimits, type AttachOptions } from './options';
+import { checkChoice } from './checks';
+import { checkNames, resolveLimits, type AttachOptions } from './options';
 import type { AnyRoute } from './route';
 
 const OPTION_NAMES: (keyof AttachOptions)[] = [

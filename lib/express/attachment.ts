@@ -9,7 +9,8 @@ import type { App } from './app';
 import type { Exchange } from './exchange';
 import { describePath } from './matcher';
 import { Mount } from './mount';
-import { checkNumber, resolveConnectionLimits, type AttachOptions } from './options';
+import { checkNumber } from './checks';
+import { resolveConnectionLimits, type AttachOptions } from './options';
 import type { AnyRoute, Route } from './route';
 import type { Gatekeeper } from './upgrade';
 

@@ -10,13 +10,14 @@ import type { IncomingMessage } from 'node:http';
 import { typeError } from '../protocol/errors';
 import type { Refusal } from '../protocol/handshake';
 import { Rooms } from '../rooms/rooms';
+import { Observer } from '../socket/observer';
 import type { SocketSettings } from '../socket/settings';
 import type { Socket } from '../socket/socket';
 import { callSafely } from '../socket/user-code';
 import { Admission } from './admission';
 import type { App } from './app';
 import { makeCodec } from './codec';
-import { Matcher } from './matcher';
+import { describePath, Matcher } from './matcher';
 import {
   resolveConnectionLimits,
   resolveLimits,
@@ -85,6 +86,7 @@ export class Mount {
       hooks: route.handlers,
       codec,
       rooms: this.rooms,
+      observer: new Observer(describePath(route.path)),
       report: (error, socket) => this.report(error, { socket }),
       release: (socket) => this.#release(socket),
     };

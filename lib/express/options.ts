@@ -1,15 +1,18 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import type { IncomingMessage } from 'node:http';
-import { rangeError, typeError } from '../protocol/errors';
+import type { DeflateOptions } from '../protocol/deflate';
+import { typeError } from '../protocol/errors';
 import type { Socket } from '../socket/socket';
 import type { RateLimit } from '../socket/token-bucket';
+import { checkChoice, checkNumber, checkObject } from './checks';
+import { resolveDeflate, type PerMessageDeflateOptions } from './compression';
 import type { AnyRoute } from './route';
 
-/** What may stand in `use`: Express middleware, routers, and lists of them. */
-export type Middleware = RequestHandler | ConnectHandler | readonly Middleware[];
+/** What may stand in `use`: middleware of Express or Connect, routers, and lists of them. */
+export type Middleware = MiddlewareHandler | readonly Middleware[];
 
-/** Middleware that knows nothing of Express. */
-export type ConnectHandler = (req: Request, res: Response, next: NextFunction) => unknown;
+/** One signature, so that parameters need no annotation; Express' own is assignable to it. */
+export type MiddlewareHandler = (req: Request, res: Response, next: NextFunction) => unknown;
 
 /**
  * From which pages a browser may open a socket.
@@ -59,6 +62,11 @@ export interface LimitOptions {
   readonly maxRooms?: number | undefined;
   /** Characters of a room's name. Default 255. */
   readonly maxRoomNameLength?: number | undefined;
+  /**
+   * Compresses messages where the client offers it (RFC 7692): `true`, or how. Costs CPU time, and saves
+   * bytes; `maxPayload` counts what a message has when it is inflated. Default `false`.
+   */
+  readonly perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   /** From which pages a browser may connect. Default `'same-origin'`. */
   readonly origins?: Origins | undefined;
 }
@@ -105,6 +113,8 @@ export interface Limits {
   readonly messageRate: RateLimit | undefined;
   readonly maxRooms: number;
   readonly maxRoomNameLength: number;
+  /** `undefined` where compression is off. */
+  readonly perMessageDeflate: DeflateOptions | undefined;
   readonly origins: Origins;
 }
 
@@ -149,6 +159,7 @@ const LIMIT_NAMES: readonly string[] = [
   'onBackpressure',
   'messageRate',
   'origins',
+  'perMessageDeflate',
 ] satisfies (keyof LimitOptions)[];
 
 /** How many bytes a fragment of a large message has at least, on average. */
@@ -179,6 +190,7 @@ export function resolveLimits(own: LimitOptions, shared: LimitOptions): Limits {
       'drop',
     ]),
     messageRate: resolveRate(pick('messageRate')),
+    perMessageDeflate: resolveDeflate(pick('perMessageDeflate')),
     origins: checkOrigins(pick('origins') ?? 'same-origin'),
   };
 }
@@ -197,31 +209,6 @@ export function resolveConnectionLimits(own: LimitOptions): ConnectionLimits {
   };
 }
 
-/** Checks a number that is not a limit of a route, such as `maxPendingHandshakes`. */
-export function checkNumber(
-  name: string,
-  value: unknown,
-  [, min, max]: readonly [unknown, number, number],
-): number {
-  if (value === Infinity) return Infinity;
-  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
-  throw rangeError(
-    `${name} must be an integer from ${min} to ${max}, or Infinity, got ${String(value)}`,
-  );
-}
-
-/** Checks a value that is one of a few words. */
-export function checkChoice<const T extends string>(
-  name: string,
-  value: unknown,
-  choices: readonly T[],
-): T {
-  const found = choices.find((choice) => choice === value);
-  if (found !== undefined) return found;
-  const words = choices.map((choice) => `'${choice}'`).join(' or ');
-  throw rangeError(`${name} must be ${words}, got ${String(value)}`);
-}
-
 /** Refuses names that mean nothing: a limit with a typo would be no limit. */
 export function checkNames(where: string, options: object, known: readonly string[]): void {
   const names = [...known, ...LIMIT_NAMES];
@@ -235,24 +222,13 @@ export function checkNames(where: string, options: object, known: readonly strin
 
 function resolveRate(rate: Readonly<Partial<RateLimit>> | undefined): RateLimit | undefined {
   if (rate === undefined) return undefined;
-  checkRateNames(rate);
+  checkObject('messageRate', rate, RATE_NAMES);
   const { messages = Infinity, bytes = Infinity, per = 1000 } = rate;
   return {
     messages: checkNumber('messageRate.messages', messages, [undefined, 1, MAX_SIZE]),
     bytes: checkNumber('messageRate.bytes', bytes, [undefined, 1, MAX_SIZE]),
     per: checkNumber('messageRate.per', per, [undefined, 1, MAX_TIME]),
   };
-}
-
-/** A limit with a typo would be no limit. */
-function checkRateNames(rate: unknown): void {
-  const isObject = typeof rate === 'object' && rate !== null;
-  const unknown = isObject ? Object.keys(rate).find((name) => !RATE_NAMES.includes(name)) : '';
-  if (isObject && unknown === undefined) return;
-  throw typeError(
-    `messageRate must be an object of ${RATE_NAMES.join(', ')}, got ${unknown === '' ? String(rate) : `'${unknown}'`}`,
-    'ERR_WS_INVALID_ARGUMENT',
-  );
 }
 
 function checkOrigins(origins: unknown): Origins {

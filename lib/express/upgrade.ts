@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
+import { negotiateDeflate } from '../protocol/deflate';
 import { typeError } from '../protocol/errors';
 import {
   readHandshake,
@@ -114,7 +115,7 @@ export class Upgrade {
     return context;
   }
 
-  #accept({ accept, protocols }: Offer, context: unknown): void {
+  #accept({ accept, protocols, extensions }: Offer, context: unknown): void {
     const ours = this.#mount.route.options.protocols ?? [];
     const protocol = selectProtocol(ours, protocols);
     if (protocol === undefined && ours.length > 0 && protocols.length > 0) {
@@ -122,14 +123,17 @@ export class Upgrade {
       return;
     }
     const expiresAt = expiryOf(context);
+    const { perMessageDeflate } = this.#mount.limits;
+    const deflate = perMessageDeflate && negotiateDeflate(extensions, perMessageDeflate);
     const headers = {
       Upgrade: 'websocket',
       Connection: 'Upgrade',
       'Sec-WebSocket-Accept': accept,
       ...(protocol !== undefined && { 'Sec-WebSocket-Protocol': protocol }),
+      ...(deflate !== undefined && { 'Sec-WebSocket-Extensions': deflate.response }),
     };
     this.#exchange.accept(headers, (transport, head) => {
-      const socket = this.#open(transport, { context, protocol: protocol ?? '' });
+      const socket = this.#open(transport, { context, protocol: protocol ?? '', deflate });
       if (expiresAt !== undefined) expireSocket(socket, expiresAt);
       const { handlers } = this.#mount.route;
       startSocket(socket, () => handlers.open?.(socket, this.#exchange.request), head);
@@ -137,7 +141,10 @@ export class Upgrade {
     });
   }
 
-  #open(transport: Duplex, terms: Pick<SocketIdentity, 'context' | 'protocol'>): Socket {
+  #open(
+    transport: Duplex,
+    terms: Pick<SocketIdentity, 'context' | 'protocol' | 'deflate'>,
+  ): Socket {
     const { params, originalUrl } = this.#exchange.request;
     const socket = new Socket(transport, this.#mount.settings, {
       ...terms,

@@ -37,14 +37,16 @@ export interface Piece {
  */
 export class Assembly {
   readonly isText: boolean;
+  readonly isCompressed: boolean;
   readonly #validator: Utf8Validator | undefined;
   #buffer: Buffer = EMPTY;
   #length = 0;
   #fragments = 0;
 
-  constructor(opcode: DataOpcode) {
+  constructor(opcode: DataOpcode, form: 'plain' | 'compressed' = 'plain') {
     this.isText = opcode === Opcode.Text;
-    this.#validator = this.isText ? new Utf8Validator() : undefined;
+    this.isCompressed = form === 'compressed';
+    this.#validator = this.isText && !this.isCompressed ? new Utf8Validator() : undefined;
   }
 
   /** Bytes of payload so far. */
@@ -82,13 +84,18 @@ export class Assembly {
     if (this.#validator?.push(this.#buffer, from, to) === false) throw invalidText();
   }
 
+  /** All of the payload, as it was sent. */
+  get payload(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /**
-   * The whole message.
+   * The whole message, where it is not compressed.
    *
    * @throws ProtocolError 1007 when the text ends inside of a character
    */
   finish(): string | Buffer {
-    if (this.#validator === undefined) return this.#buffer.subarray(0, this.#length);
+    if (this.#validator === undefined) return this.payload;
     if (!this.#validator.isComplete) throw invalidText();
     return this.#buffer.toString('utf8', 0, this.#length);
   }

@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { Assembly } from './assembly';
 import { parseClose, type Close } from './close';
+import { detach } from './detach';
 import {
+  checkCompressedSize,
   checkFrameStart,
   checkMessageSize,
   clientHeaderSize,
@@ -10,6 +12,8 @@ import {
   FIN,
   MAX_CLIENT_HEADER,
   opcodeOf,
+  RSV1,
+  type FrameContext,
 } from './frame';
 import { applyMask, rotateKey } from './mask';
 import { isControl, Opcode, type ControlOpcode } from './opcode';
@@ -18,9 +22,19 @@ import { decodeText } from './utf8';
 /** Who hears what the bytes mean. Called synchronously, in the order of the bytes. */
 export interface DecoderSink {
   onMessage(data: string | Buffer, isBinary: boolean): void;
+  /** A message as it was compressed (RFC 7692 §7.2.2); its bytes are valid until this returns. */
+  onCompressed(payload: Buffer, isBinary: boolean): void;
+  /** Its credit is used up; it is halted. */
+  onSpent(): void;
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
   onClose(close: Close): void;
+}
+
+/** What was agreed on in the handshake. */
+export interface DecoderTerms {
+  /** Whether permessage-deflate was negotiated. */
+  readonly mayDeflate: boolean;
 }
 
 /** What a peer may make us hold. */
@@ -31,10 +45,9 @@ export interface DecoderLimits {
   readonly maxFragments: number;
 }
 
-/** A payload smaller than this part of the memory it lies in is copied out, not passed on. */
-const KEEP_FRACTION = 4;
-
 const EMPTY = Buffer.alloc(0);
+
+const NOTHING_AGREED: DecoderTerms = { mayDeflate: false };
 
 /** A control frame whose payload is still arriving. */
 interface PartialControl {
@@ -61,7 +74,10 @@ interface PartialControl {
  *
  * The chunks are unmasked in place: they must belong to the decoder.
  */
-export class Decoder {
+export class Decoder implements FrameContext {
+  readonly mayDeflate: boolean;
+  /** Frames that may still be decoded, until somebody gives more. */
+  credit: number = Infinity;
   readonly #limits: DecoderLimits;
   readonly #sink: DecoderSink;
   #flow: 'running' | 'halted' | 'finished' = 'running';
@@ -76,9 +92,19 @@ export class Decoder {
   #assembly: Assembly | undefined = undefined;
   #control: PartialControl | undefined = undefined;
 
-  constructor(limits: DecoderLimits, sink: DecoderSink) {
+  constructor(
+    limits: DecoderLimits,
+    sink: DecoderSink,
+    { mayDeflate }: DecoderTerms = NOTHING_AGREED,
+  ) {
     this.#limits = limits;
     this.#sink = sink;
+    this.mayDeflate = mayDeflate;
+  }
+
+  /** Whether a fragmented message is open. */
+  get inMessage(): boolean {
+    return this.#assembly !== undefined;
   }
 
   /**
@@ -171,7 +197,7 @@ export class Decoder {
       if (this.#headerLength < 2) continue;
       // Two bytes are there; fail early, before the length and the key arrive.
       const second = header[1]!;
-      checkFrameStart(header[0]!, second, this.#assembly !== undefined);
+      checkFrameStart(header[0]!, second, this);
       if (this.#headerLength < clientHeaderSize(second)) continue;
       this.#readHeader(header, 0, this.#headerLength);
       this.#headerLength = 0;
@@ -182,24 +208,25 @@ export class Decoder {
 
   #readHeader(header: Buffer, at: number, end: number): void {
     const first = header[at]!;
-    checkFrameStart(first, header[at + 1]!, this.#assembly !== undefined);
+    checkFrameStart(first, header[at + 1]!, this);
     const length = decodeLength(header, at);
     this.#first = first;
     this.#key = decodeMask(header, end);
     this.#remaining = length;
     if (!isControl(opcodeOf(first))) this.#checkLimits(length);
+    if (--this.credit > 0) return;
+    this.halt();
+    this.#sink.onSpent();
   }
 
   /** Told by the header alone: nothing is allocated for a length that was only declared. */
   #checkLimits(length: number): void {
     const { maxPayload, maxFragments } = this.#limits;
     const assembly = this.#assembly;
-    if (assembly === undefined) {
-      checkMessageSize(length, maxPayload, opcodeOf(this.#first) === Opcode.Text);
-    } else {
-      checkMessageSize(assembly.length + length, maxPayload, assembly.isText);
-      assembly.countFragment(length, maxFragments);
-    }
+    const size = (assembly?.length ?? 0) + length;
+    if (assembly?.isCompressed ?? this.#isCompressed()) checkCompressedSize(size, maxPayload);
+    else checkMessageSize(size, maxPayload, assembly?.isText ?? this.#isText());
+    assembly?.countFragment(length, maxFragments);
   }
 
   /** The payload begins at `at`: taken in place when it is here whole and needs no assembly. */
@@ -212,7 +239,7 @@ export class Decoder {
       this.#control = { opcode, payload: Buffer.allocUnsafe(this.#remaining), filled: 0 };
     } else if (this.#assembly === undefined) {
       if (isWhole && this.#isFinal()) return this.#wholeMessage(chunk, at);
-      this.#assembly = new Assembly(opcode);
+      this.#assembly = new Assembly(opcode, this.#isCompressed() ? 'compressed' : 'plain');
       this.#assembly.countFragment(this.#remaining, this.#limits.maxFragments);
     }
     return this.#gather(chunk, at);
@@ -222,7 +249,9 @@ export class Decoder {
     const end = at + this.#remaining;
     applyMask(chunk, at, end, this.#key);
     this.#remaining = 0;
-    if (opcodeOf(this.#first) === Opcode.Text) {
+    if (this.#isCompressed()) {
+      this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
+    } else if (this.#isText()) {
       this.#sink.onMessage(decodeText(chunk, at, end), false);
     } else {
       this.#sink.onMessage(detach(chunk.subarray(at, end)), true);
@@ -268,7 +297,8 @@ export class Decoder {
       this.#tellControl(control.opcode, control.payload);
     } else if (assembly !== undefined && this.#isFinal()) {
       this.#assembly = undefined;
-      this.#sink.onMessage(assembly.finish(), !assembly.isText);
+      if (assembly.isCompressed) this.#sink.onCompressed(assembly.payload, !assembly.isText);
+      else this.#sink.onMessage(assembly.finish(), !assembly.isText);
     }
   }
 
@@ -287,9 +317,13 @@ export class Decoder {
   #isFinal(): boolean {
     return (this.#first & FIN) !== 0;
   }
-}
 
-/** The bytes themselves, or a copy where passing them on would pin much more memory than they are. */
-function detach(bytes: Buffer): Buffer {
-  return bytes.length * KEEP_FRACTION < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+  #isText(): boolean {
+    return opcodeOf(this.#first) === Opcode.Text;
+  }
+
+  /** Whether the frame at hand starts a compressed message. */
+  #isCompressed(): boolean {
+    return (this.#first & RSV1) !== 0;
+  }
 }

@@ -21,6 +21,9 @@ import { isControl, isDefined, Opcode, type DataOpcode } from './opcode';
 /** The bit of the first byte that marks a message's last frame. */
 export const FIN = 0x80;
 
+/** The bit of the first byte that marks a compressed message (RFC 7692 §6). */
+export const RSV1 = 0x40;
+
 const RESERVED_BITS = 0x70;
 const OPCODE_BITS = 0x0f;
 const MASK_BIT = 0x80;
@@ -47,19 +50,36 @@ export function clientHeaderSize(second: number): number {
   return length === LENGTH_16 ? 8 : MAX_CLIENT_HEADER;
 }
 
+/** What the start of a frame is judged by, besides itself. */
+export interface FrameContext {
+  /** Whether a fragmented message is open. */
+  readonly inMessage: boolean;
+  /** Whether permessage-deflate was negotiated. */
+  readonly mayDeflate: boolean;
+}
+
 /**
- * Step one: everything that the first two bytes of a client's frame can break (RFC 6455 §5).
+ * Step one: everything that the first two bytes of a client's frame can break (RFC 6455 §5,
+ * RFC 7692 §6).
  *
- * @param inMessage - whether a fragmented message is open
  * @throws ProtocolError 1002
  */
-export function checkFrameStart(first: number, second: number, inMessage: boolean): void {
+export function checkFrameStart(first: number, second: number, context: FrameContext): void {
   const opcode = first & OPCODE_BITS;
-  if ((first & RESERVED_BITS) !== 0) throw fault('reserved bit set without an extension (§5.2)');
+  const reserved = first & RESERVED_BITS;
+  if (reserved !== 0) checkReserved(reserved, opcode, context.mayDeflate);
   if (!isDefined(opcode)) throw fault(`reserved opcode 0x${opcode.toString(16)} (§5.2)`);
   if ((second & MASK_BIT) === 0) throw fault('frame from a client is not masked (§5.1)');
   if (isControl(opcode)) checkControl(first, second);
-  else checkOrder(opcode, inMessage);
+  else checkOrder(opcode, context.inMessage);
+}
+
+/** RFC 7692 §6.1: RSV1 is for the first frame of a data message, RSV2 and RSV3 for nobody. */
+function checkReserved(reserved: number, opcode: number, mayDeflate: boolean): void {
+  if (!mayDeflate || reserved !== RSV1) throw fault('reserved bit set without an extension (§5.2)');
+  if (opcode !== Opcode.Text && opcode !== Opcode.Binary) {
+    throw fault('RSV1 on a frame that does not start a message (RFC 7692 §6.1)');
+  }
 }
 
 function checkControl(first: number, second: number): void {
@@ -119,6 +139,20 @@ export function checkMessageSize(size: number, maxPayload: number, isText: boole
   if (size > maxPayload) throw tooBig(`message of ${size} bytes is above maxPayload ${maxPayload}`);
   const possible = isText ? constants.MAX_STRING_LENGTH : constants.MAX_LENGTH;
   if (size > possible) throw tooBig(`message of ${size} bytes is above what Node can hold`);
+}
+
+/** What deflate adds at most to what it cannot make smaller: stored blocks, and their headers. */
+const STORED_SHARE = 64;
+const STORED_BYTES = 64;
+
+/**
+ * The same for a compressed message: one that was no smaller when compressed may be that much larger.
+ * Its true size is judged when it is inflated.
+ *
+ * @throws ProtocolError 1009
+ */
+export function checkCompressedSize(size: number, maxPayload: number): void {
+  checkMessageSize(size, maxPayload + Math.ceil(maxPayload / STORED_SHARE) + STORED_BYTES, false);
 }
 
 /** How many bytes a server's header has for a payload of this length. */

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { parseExtensions, parseTokenList } from './header';
+import { parseExtensions, parseTokenList, type ExtensionOffer } from './header';
 
 /** What the opening handshake is judged by; an `http.IncomingMessage` has this shape. */
 export interface HandshakeRequest {
@@ -18,6 +18,8 @@ export interface Offer {
   readonly accept: string;
   /** Subprotocols in the client's order of preference. */
   readonly protocols: readonly string[];
+  /** Extensions in the client's order of preference. */
+  readonly extensions: readonly ExtensionOffer[];
 }
 
 /** An HTTP answer instead of a WebSocket. */
@@ -129,7 +131,7 @@ function readOffer(fields: Fields): Offer | Refusal {
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '');
   if (extensions === undefined) return refusal(400, 'malformed Sec-WebSocket-Extensions');
   // checkUpgrade has seen the key.
-  return { accept: acceptKey(fields.get('sec-websocket-key')!), protocols };
+  return { accept: acceptKey(fields.get('sec-websocket-key')!), protocols, extensions };
 }
 
 function collectFields(rawHeaders: readonly string[]): Fields | undefined {

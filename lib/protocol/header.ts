@@ -6,7 +6,7 @@
 /** A name with its parameters, as `Sec-WebSocket-Extensions` carries them (RFC 6455 §9.1). */
 export interface ExtensionOffer {
   readonly name: string;
-  /** In the order sent; `true` for a parameter without a value. */
+  /** In the order sent, a quoted value with its quotes; `true` for a parameter without a value. */
   readonly parameters: readonly (readonly [name: string, value: string | true])[];
 }
 
@@ -108,12 +108,13 @@ class Scanner {
   /** RFC 6455 §9.1: a quoted value must be a token once unquoted. */
   tokenOrQuoted(): string | undefined {
     if (this.#text[this.#at] !== '"') return this.token();
+    const start = this.#at;
     let value = '';
     for (this.#at++; this.#at < this.#text.length; this.#at++) {
       const char = this.#text[this.#at];
       if (char === '"') {
         this.#at++;
-        return isToken(value) ? value : undefined;
+        return isToken(value) ? this.#text.slice(start, this.#at) : undefined;
       }
       if (char === '\\') this.#at++;
       value += this.#text[this.#at] ?? '';

@@ -1,9 +1,8 @@
 import { typeError } from '../protocol/errors';
-import { FIN } from '../protocol/frame';
-import { shareFrame, type SharedFrame } from '../socket/frame-writer';
 import { whileShared } from '../socket/outbox';
 import { isBlob, toOutgoing } from '../socket/outgoing';
 import type { MessageCodec } from '../socket/settings';
+import { SharedMessage } from '../socket/shared-message';
 import { sendShared, type Socket } from '../socket/socket';
 
 /**
@@ -19,13 +18,10 @@ export function broadcast(sockets: Iterable<Socket>, codec: MessageCodec, data: 
     );
   }
   const message = codec.encode === undefined ? data : codec.encode(data);
-  const { opcode, payload } = toOutgoing(message, undefined);
-  // Encoded when somebody takes it: what nobody does would lie in the slab until somebody sends.
-  let shared: SharedFrame | undefined;
-  const frame = (): SharedFrame => (shared ??= shareFrame(FIN | opcode, payload));
+  const shared = new SharedMessage(toOutgoing(message, undefined));
   return whileShared(() => {
     let taken = 0;
-    for (const socket of sockets) if (sendShared(socket, frame)) taken++;
+    for (const socket of sockets) if (sendShared(socket, shared)) taken++;
     return taken;
   });
 }

@@ -6,6 +6,11 @@ export interface Closable {
   shut(code: number, reason: string): void;
 }
 
+/** The same, who also hears that a limit was reached. */
+export interface Idler extends Closable {
+  onLimit(name: 'idleTimeout'): void;
+}
+
 /** Closes with 1008 when the authorisation given by `auth` expires. */
 export class Expiry extends Alarm {
   readonly #socket: Closable;
@@ -28,11 +33,11 @@ export class Expiry extends Alarm {
 
 /** Closes with 1001 when no message went either way for a while. */
 export class IdleTimer extends Alarm {
-  readonly #socket: Closable;
+  readonly #socket: Idler;
   readonly #timeout: number;
   #busyAt = clock.now;
 
-  constructor(socket: Closable, timeout: number) {
+  constructor(socket: Idler, timeout: number) {
     super();
     this.#socket = socket;
     this.#timeout = timeout;
@@ -46,7 +51,11 @@ export class IdleTimer extends Alarm {
 
   override ring(): void {
     const left = this.#busyAt + this.#timeout - clock.now;
-    if (left > 0) clock.set(this, left);
-    else this.#socket.shut(CloseCode.GoingAway, 'idle');
+    if (left > 0) {
+      clock.set(this, left);
+      return;
+    }
+    this.#socket.onLimit('idleTimeout');
+    this.#socket.shut(CloseCode.GoingAway, 'idle');
   }
 }

@@ -2,12 +2,13 @@ import { Buffer } from 'node:buffer';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CloseCode, cutReason, serializeClose, type Close } from '../protocol/close';
-import { Decoder, type DecoderSink } from '../protocol/decoder';
+import type { DeflateTerms } from '../protocol/deflate';
 import { ProtocolError } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Opcode } from '../protocol/opcode';
 import { Alarm, clock } from './clock';
 import { Heartbeat, type HeartbeatOwner } from './heartbeat';
+import { Intake, type IntakeOwner } from './intake';
 import { flushIfLate, Outbox, type OutboxOwner } from './outbox';
 import type { SocketSettings } from './settings';
 import { listenTo, type TransportListener } from './transport';
@@ -25,6 +26,8 @@ export interface ConnectionOwner extends Pick<OutboxOwner, 'onDrain' | 'runCallb
   onMessage(data: string | Buffer, isBinary: boolean): void;
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
+  /** A time of the settings has passed. */
+  onLimit(name: 'closeTimeout' | 'pingTimeout'): void;
   /** The connection fails, for a fault of the peer or of the network. */
   onFault(error: Error): void;
   /** We started to close: nothing that was received is to be delivered any more. */
@@ -60,12 +63,14 @@ const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: fals
  * - in `ending`, what the peer sends is read and dropped, so that our close frame is not lost to
  *   a reset.
  */
-export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, TransportListener {
+export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, TransportListener {
   readonly outbox: Outbox;
+  /** What was agreed on about compression. */
+  readonly deflate: DeflateTerms | undefined;
   readonly #transport: Duplex;
   readonly #owner: ConnectionOwner;
   readonly #settings: SocketSettings;
-  readonly #decoder: Decoder;
+  readonly #intake: Intake;
   readonly #heartbeat: Heartbeat;
   /** The chunks of TCP and TLS sockets are ours; another stream may pass on somebody's own. */
   readonly #ownsChunks: boolean;
@@ -73,13 +78,19 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
   #verdict: Verdict = ABNORMAL;
   #heardAt = clock.now;
 
-  constructor(transport: Duplex, owner: ConnectionOwner, settings: SocketSettings) {
+  constructor(
+    transport: Duplex,
+    owner: ConnectionOwner,
+    settings: SocketSettings,
+    deflate: DeflateTerms | undefined,
+  ) {
     super();
     this.#transport = transport;
     this.#owner = owner;
     this.#settings = settings;
     this.#ownsChunks = transport instanceof NetSocket;
-    this.#decoder = new Decoder(settings, this);
+    this.deflate = deflate;
+    this.#intake = new Intake(transport, this, settings, deflate);
     this.outbox = new Outbox(transport, owner, settings);
     this.#heartbeat = new Heartbeat(this, settings);
   }
@@ -95,7 +106,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
   }
 
   get isListening(): boolean {
-    return this.#owner.isReading;
+    return this.#owner.isReading && !this.#intake.isBusy;
   }
 
   get heardAt(): number {
@@ -164,35 +175,26 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
   }
 
   stopReading(): void {
-    this.#decoder.halt();
-    this.#transport.pause();
+    this.#intake.stop();
   }
 
   startReading(): void {
-    this.#transport.resume();
-    // What was kept is told of like any other read: not from inside of what the user called.
-    process.nextTick(readOn, this);
-  }
-
-  /** Goes on with what was kept, unless reading has been stopped again. */
-  readOn(): void {
-    if (!this.#owner.isReading) return;
-    this.#decode(undefined);
-    this.onTransportEnd();
+    this.#intake.start();
   }
 
   /** Bytes from the transport. */
   onData(chunk: Buffer): void {
     this.#heardAt = clock.now;
+    this.#settings.observer.bytesReceived += chunk.length;
     if (this.#isReading()) {
-      this.#decode(this.#ownsChunks ? chunk : Buffer.from(chunk));
+      this.#intake.push(this.#ownsChunks ? chunk : Buffer.from(chunk));
       flushIfLate();
     }
   }
 
   /** The peer's FIN without a close frame before it: §7.1.5, 1006. What was kept comes first. */
   onTransportEnd(): void {
-    if (!this.#transport.readableEnded || this.#decoder.isHalted) return;
+    if (!this.#transport.readableEnded || this.#intake.isHalted) return;
     if (this.#isReading()) this.#endTransport();
   }
 
@@ -205,7 +207,7 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
     this.#phase = 'closed';
     clock.clear(this);
     this.#heartbeat.stop();
-    this.#decoder.finish();
+    this.#intake.finish();
     this.outbox.discard();
     this.#owner.onClosed(this.#verdict);
   }
@@ -234,33 +236,29 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
     this.#endTransport();
   }
 
+  onReadOn(): void {
+    this.onTransportEnd();
+  }
+
   beat(): void {
     this.ping(EMPTY);
   }
 
   onSilence(): void {
+    this.#owner.onLimit('pingTimeout');
     this.#transport.destroy();
   }
 
   /** The close timer: the peer had its time. */
   override ring(): void {
+    this.#owner.onLimit('closeTimeout');
     this.#transport.destroy();
   }
 
-  // The one place where faults of the peer are caught.
-  #decode(chunk: Buffer | undefined): void {
-    try {
-      if (chunk === undefined) this.#decoder.resume();
-      else this.#decoder.push(chunk);
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
   /** Fails the connection (RFC 6455 §7.1.7). */
-  #fail(error: Error): void {
+  onIntakeFault(error: Error): void {
     const code = error instanceof ProtocolError ? error.closeCode : CloseCode.InternalError;
-    this.#decoder.finish();
+    this.#intake.finish();
     if (this.canWrite) this.outbox.pushClose(CLOSE_FRAME, serializeClose(code, ''));
     this.#verdict = { code, reason: error.message, wasClean: false };
     this.#endTransport();
@@ -294,8 +292,4 @@ export class Connection extends Alarm implements DecoderSink, HeartbeatOwner, Tr
 
 function atOnce(send: () => void): void {
   send();
-}
-
-function readOn(connection: Connection): void {
-  connection.readOn();
 }

@@ -10,6 +10,8 @@ import { Turn } from './turn';
 export interface OutboxLimits {
   readonly highWaterMark: number;
   readonly maxBackpressure: number;
+  /** Counts what goes out. */
+  readonly observer: { bytesSent: number };
 }
 
 /** Called when the frame was handed to the operating system, or with why it was not. */
@@ -197,6 +199,7 @@ export class Outbox {
   #write(): void {
     if (this.#pending === 0) return;
     const done = this.#whenTaken();
+    this.#limits.observer.bytesSent += this.#pending;
     this.#pending = 0;
     try {
       if (this.#letsGoAtOnce && this.#transport.writableLength === 0) this.#writeViews(done);

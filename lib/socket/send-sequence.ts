@@ -1,8 +1,8 @@
-import type { Blob } from 'node:buffer';
-import { Buffer } from 'node:buffer';
+import { Buffer, type Blob } from 'node:buffer';
 import { stateError } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Opcode } from '../protocol/opcode';
+import { isLater, type Encoded, type Later } from './compressor';
 import { closedBefore, type Outbox, type SendCallback } from './outbox';
 import { isBlob, type Outgoing } from './outgoing';
 
@@ -10,6 +10,7 @@ import { isBlob, type Outgoing } from './outgoing';
 export interface Sending {
   readonly message: Outgoing | Blob;
   readonly isFinal: boolean;
+  readonly compress: boolean | undefined;
   readonly callback: SendCallback | undefined;
 }
 
@@ -18,6 +19,8 @@ export interface SequenceOwner {
   readonly outbox: Outbox;
   /** Whether frames may still be queued. */
   readonly canWrite: boolean;
+  /** What is to be sent of a payload, compressed or not; called when its turn has come. */
+  encode(payload: string | Buffer | Blob, compress: boolean | undefined): Encoded | Later;
   /** Runs user code; must not throw. */
   runCallback(callback: SendCallback, error: Error | undefined): void;
   /** The bytes of a blob could not be read. */
@@ -28,23 +31,35 @@ export interface SequenceOwner {
 interface Frame {
   /** The first byte of its header. */
   readonly first: number;
-  readonly payload: string | Buffer | Blob;
   readonly bytes: number;
+  readonly from: 'own' | 'broadcast';
   readonly callback: SendCallback | undefined;
+  readonly encode: () => Encoded | Later;
+}
+
+/** For a frame that will not be sent any more. */
+const NOTHING: Encoded = { bits: 0, payload: '' };
+
+/** A frame that was encoded for many. */
+interface SharedFrames {
+  readonly encoded: Buffer;
+  readonly onPushed: () => void;
 }
 
 /**
  * Keeps what a socket sends in order where one `send` is not simply one frame: a message in
- * fragments, or a `Blob` whose bytes must be waited for. Made on first use and dropped when idle.
+ * fragments, a `Blob` whose bytes must be waited for, or a large message that is compressed on
+ * another thread. Made on first use and dropped when idle.
  *
  * ```
- *   own sends ────▶ queue while a blob is read ─────────────▶ outbox
+ *   own sends ────▶ queue while one is waited for ──────────▶ outbox
  *   broadcasts ───▶ wait while a message is unfinished too ─▶ outbox   (§5.4: messages must not mix)
  * ```
  * Invariants:
- * - `#state` is `free` while nothing waits for a Blob, `reading` while one is read, `draining` while
- *   what was queued meanwhile goes out: what is sent from inside of that comes behind it.
- * - `#queuedBytes` and `#broadcastBytes` are the sums of what waits here.
+ * - `#state` is `free` while nothing is waited for, `reading` while a frame's bytes are, `draining`
+ *   while what was queued meanwhile goes out: what is sent from inside of that comes behind it.
+ * - `#waits` holds the sums of what waits here.
+ * - a payload is encoded when its turn has come: it may refer to what was sent before it.
  * - what the first byte of a frame says is decided at `send`, so the queue cannot break a rule later.
  */
 export class SendSequence {
@@ -55,9 +70,8 @@ export class SendSequence {
   #isMidMessage = false;
   #state: 'free' | 'reading' | 'draining' = 'free';
   #waiting: (() => void)[] = [];
-  #queuedBytes = 0;
-  #broadcasts: Buffer[] = [];
-  #broadcastBytes = 0;
+  readonly #broadcasts: (Frame | SharedFrames)[] = [];
+  readonly #waits: { own: number; broadcast: number } = { own: 0, broadcast: 0 };
 
   constructor(owner: SequenceOwner) {
     this.#owner = owner;
@@ -70,12 +84,12 @@ export class SendSequence {
 
   /** Bytes of our own that wait here. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#waits.own;
   }
 
   /** Bytes of broadcasts that wait here. */
   get broadcastBytes(): number {
-    return this.#broadcastBytes;
+    return this.#waits.broadcast;
   }
 
   /**
@@ -83,27 +97,43 @@ export class SendSequence {
    *
    * @throws Error `ERR_WS_FRAGMENT_MIX` for a fragment of another type than its message's
    */
-  send({ message, isFinal, callback }: Sending): void {
-    const opcode = isBlob(message) ? Opcode.Binary : message.opcode;
-    if (this.#unfinished !== undefined && this.#unfinished !== opcode) {
-      throw stateError(
-        'fragments of one message must all be text or all binary',
-        'ERR_WS_FRAGMENT_MIX',
-      );
-    }
-    const first =
-      (isFinal ? FIN : 0) | (this.#unfinished === undefined ? opcode : Opcode.Continuation);
+  send({ message, isFinal, compress, callback }: Sending): void {
+    const { opcode, payload } = isBlob(message)
+      ? { opcode: Opcode.Binary, payload: message }
+      : message;
+    const isFirst = this.#unfinished === undefined;
+    if (!isFirst && this.#unfinished !== opcode) throw mixed();
     this.#unfinished = isFinal ? undefined : opcode;
-    const payload = isBlob(message) ? message : message.payload;
-    const bytes = isBlob(payload) ? payload.size : Buffer.byteLength(payload);
-    this.#queuedBytes += bytes;
-    this.after(() => this.#send({ first, payload, bytes, callback }));
+    // RFC 7692 §6.1 compresses messages: one whose end is not known yet goes as it is.
+    const mayCompress = isFirst && isFinal ? compress : false;
+    this.#enqueue({
+      first: (isFinal ? FIN : 0) | (isFirst ? opcode : Opcode.Continuation),
+      bytes: isBlob(payload) ? payload.size : Buffer.byteLength(payload),
+      from: 'own',
+      callback,
+      encode: () => this.#owner.encode(payload, mayCompress),
+    });
   }
 
-  /** Sends frames that belong to no message of ours. */
-  broadcast(frames: Buffer): void {
-    this.#broadcastBytes += frames.length;
-    this.#broadcasts.push(frames);
+  /** Sends a frame that belongs to no message of ours; `onPushed` hears when it has its place. */
+  broadcast(encoded: Buffer, onPushed: () => void): void {
+    this.#waits.broadcast += encoded.length;
+    this.#broadcasts.push({ encoded, onPushed });
+    this.#release();
+  }
+
+  /** The same for one that has to be waited for. */
+  broadcastLater(first: number, later: Later): void {
+    const { bytes } = later;
+    this.#waits.broadcast += bytes;
+    const frame: Frame = {
+      first,
+      bytes,
+      from: 'broadcast',
+      callback: undefined,
+      encode: () => later,
+    };
+    this.#broadcasts.push(frame);
     this.#release();
   }
 
@@ -113,27 +143,26 @@ export class SendSequence {
     else this.#waiting.push(run);
   }
 
-  #send(frame: Frame): void {
-    const { payload, bytes, callback } = frame;
-    if (isBlob(payload)) {
-      void this.#read(payload, frame);
-      return;
-    }
-    this.#queuedBytes -= bytes;
-    if (this.#owner.canWrite) this.#push(frame.first, payload, callback);
-    else if (callback !== undefined) this.#owner.runCallback(callback, closedBefore());
-    this.#release();
+  #enqueue(frame: Frame): void {
+    this.#waits.own += frame.bytes;
+    this.after(() => this.#send(frame));
   }
 
-  async #read(blob: Blob, frame: Frame): Promise<void> {
+  #send(frame: Frame): void {
+    const encoding = this.#owner.canWrite ? frame.encode() : NOTHING;
+    if (isLater(encoding)) void this.#await(encoding, frame);
+    else this.#push(frame, encoding);
+  }
+
+  async #await(later: Later, frame: Frame): Promise<void> {
     this.#state = 'reading';
     try {
-      const payload = Buffer.from(await blob.arrayBuffer());
+      const encoded = await later.read();
       this.#state = 'draining';
-      this.#send({ ...frame, payload });
+      this.#push(frame, encoded);
     } catch (error) {
       this.#state = 'draining';
-      this.#queuedBytes -= frame.bytes;
+      this.#waits[frame.from] -= frame.bytes;
       if (frame.callback !== undefined) this.#owner.runCallback(frame.callback, error as Error);
       this.#owner.onUserError(error);
     }
@@ -141,7 +170,7 @@ export class SendSequence {
   }
 
   #drain(): void {
-    // What runs may be a blob again; then the rest goes on waiting.
+    // What runs may have to be waited for again; then the rest goes on waiting.
     while (this.#state === 'draining') {
       const run = this.#waiting.shift();
       if (run === undefined) this.#state = 'free';
@@ -150,19 +179,40 @@ export class SendSequence {
     this.#release();
   }
 
-  #push(first: number, payload: string | Buffer, callback: SendCallback | undefined): void {
-    const { outbox } = this.#owner;
-    this.#isMidMessage = (first & FIN) === 0;
-    if (callback !== undefined) outbox.beforePush(callback);
-    if (typeof payload === 'string') outbox.pushText(first, payload);
-    else outbox.pushBytes(first, payload);
+  #push({ first, bytes, from, callback }: Frame, { bits, payload }: Encoded): void {
+    const { outbox, canWrite } = this.#owner;
+    this.#waits[from] -= bytes;
+    if (canWrite) {
+      this.#isMidMessage = (first & FIN) === 0;
+      if (callback !== undefined) outbox.beforePush(callback);
+      if (typeof payload === 'string') outbox.pushText(first | bits, payload);
+      else outbox.pushBytes(first | bits, payload);
+    } else if (callback !== undefined) {
+      this.#owner.runCallback(callback, closedBefore());
+    }
+    this.#release();
   }
 
   #release(): void {
-    if (this.#isMidMessage || this.#state === 'reading') return;
-    for (const frames of this.#broadcasts.splice(0)) {
-      this.#broadcastBytes -= frames.length;
-      if (this.#owner.canWrite) this.#owner.outbox.pushEncoded(frames);
+    while (!this.#isMidMessage && this.#state !== 'reading') {
+      const next = this.#broadcasts.shift();
+      if (next === undefined) return;
+      if ('encoded' in next) this.#pushShared(next);
+      else this.#send(next);
     }
   }
+
+  #pushShared({ encoded, onPushed }: SharedFrames): void {
+    this.#waits.broadcast -= encoded.length;
+    if (!this.#owner.canWrite) return;
+    this.#owner.outbox.pushEncoded(encoded);
+    onPushed();
+  }
+}
+
+function mixed(): Error {
+  return stateError(
+    'fragments of one message must all be text or all binary',
+    'ERR_WS_FRAGMENT_MIX',
+  );
 }

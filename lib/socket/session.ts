@@ -1,23 +1,26 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
-import { stateError, type CallerErrorCode } from '../protocol/errors';
-import { FIN } from '../protocol/frame';
+import type { DeflateTerms } from '../protocol/deflate';
+import { ProtocolError } from '../protocol/errors';
 import { Expiry, IdleTimer } from './alarms';
 import { clock } from './clock';
 import { Connection, type ConnectionOwner, type Verdict } from './connection';
 import { Delivery, type DeliveryOwner } from './delivery';
-import { keepFrame, type SharedFrame } from './frame-writer';
 import { Inbox } from './inbox';
+import type { LimitName } from './observer';
 import type { SendCallback } from './outbox';
-import { isBlob, toOutgoing, type Outgoing, type SendOptions } from './outgoing';
-import { SendSequence, type SequenceOwner } from './send-sequence';
+import { Sender, type SenderOwner } from './sender';
 import type { SocketSettings } from './settings';
 import type { Socket } from './socket';
 import { TokenBucket } from './token-bucket';
 import { callSafely, emitSafely } from './user-code';
 
-const NO_OPTIONS: SendOptions = {};
+/** What a peer has run into when it broke a rule with this code. */
+const LIMIT_OF: ReadonlyMap<number, LimitName> = new Map([
+  [CloseCode.MessageTooBig, 'maxPayload'],
+  [CloseCode.PolicyViolation, 'maxFragments'],
+]);
 
 /**
  * What is behind a {@link Socket}: joins the wire, the inbox and the user's code, and is the one
@@ -25,31 +28,42 @@ const NO_OPTIONS: SendOptions = {};
  *
  * ```
  *   Connection ──onMessage──▶ Session ──▶ Inbox ──▶ Delivery ──▶ user
- *   Outbox ◀──── Connection ◀──── Session ◀──── Socket.send ◀─── user
+ *   Outbox ◀──── Sender ◀──── Socket.send ◀─── user
  * ```
  */
-export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
+export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   readonly connection: Connection;
   readonly inbox: Inbox;
+  readonly sender: Sender;
   readonly #socket: Socket;
   readonly #settings: SocketSettings;
   readonly #delivery: Delivery;
   readonly #rate: TokenBucket | undefined;
   readonly #idle: IdleTimer | undefined;
   #expiry: Expiry | undefined = undefined;
-  #sequence: SendSequence | undefined = undefined;
   #wasClean = false;
 
-  constructor(socket: Socket, transport: Duplex, settings: SocketSettings) {
+  constructor(
+    socket: Socket,
+    transport: Duplex,
+    settings: SocketSettings,
+    terms: DeflateTerms | undefined,
+  ) {
     const { messageRate, idleTimeout } = settings;
     this.#socket = socket;
     this.#settings = settings;
-    this.connection = new Connection(transport, this, settings);
+    this.connection = new Connection(transport, this, settings, terms);
     this.#delivery = new Delivery(socket, settings, this);
     this.inbox = new Inbox(this.#delivery, this.connection, settings);
+    this.sender = new Sender(socket, this.connection, settings, this);
     this.#rate =
       messageRate === undefined ? undefined : new TokenBucket(messageRate, performance.now());
     this.#idle = idleTimeout === Infinity ? undefined : new IdleTimer(this, idleTimeout);
+  }
+
+  /** What was agreed on, as `Sec-WebSocket-Extensions` says it. */
+  get extensions(): string {
+    return this.connection.deflate?.response ?? '';
   }
 
   /** Whether both sides sent a close frame. */
@@ -61,27 +75,10 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     return this.inbox.isReading;
   }
 
-  get outbox(): Connection['outbox'] {
-    return this.connection.outbox;
-  }
-
-  /** Bytes that were given to us and not yet taken by the operating system. */
-  get buffered(): number {
-    return this.#ownBuffered + (this.#sequence?.broadcastBytes ?? 0);
-  }
-
-  get canWrite(): boolean {
-    return this.connection.canWrite;
-  }
-
-  /** Without broadcasts that wait for a message of ours to end: those must not keep it from ending. */
-  get #ownBuffered(): number {
-    return this.outbox.buffered + (this.#sequence?.queuedBytes ?? 0);
-  }
-
   /** Calls `open`, then begins to read; `head` came right behind the handshake. */
   start(open: () => unknown, head: Buffer): void {
     this.connection.listen();
+    this.#settings.observer.onOpen(this.#socket);
     const opening = callSafely(open, (error) => this.onUserError(error));
     emitSafely(this.#socket, 'open', [], (error) => this.onUserError(error));
     if (opening === undefined) this.#opened();
@@ -94,36 +91,8 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.#expiry = new Expiry(this, time);
   }
 
-  send(
-    data: unknown,
-    options: SendOptions | undefined,
-    callback: SendCallback | undefined,
-  ): boolean {
-    if (!this.#mayQueue(this.#ownBuffered, callback)) return false;
-    this.#idle?.touch();
-    const { encode } = this.#settings.codec;
-    const message = encode === undefined ? data : encode(data);
-    if (this.#sequence !== undefined || options?.fin === false || isBlob(message)) {
-      this.#sendInSequence(message, options ?? NO_OPTIONS, callback);
-    } else {
-      this.#sendFrame(toOutgoing(message, options?.binary), callback);
-    }
-    return this.#hasRoom();
-  }
-
-  /** Sends a frame that is encoded once for many; false when this socket does not take it. */
-  sendShared(frame: () => SharedFrame): boolean {
-    if (!this.#mayQueue(this.buffered, undefined)) return false;
-    this.#idle?.touch();
-    if (this.#sequence === undefined) this.outbox.pushShared(frame());
-    else this.#sequence.broadcast(keepFrame(frame()));
-    return true;
-  }
-
   close(code: number, reason: string): void {
-    const sequence = this.#sequence;
-    if (sequence === undefined) this.connection.close(code, reason);
-    else this.connection.close(code, reason, (send) => sequence.after(send));
+    this.connection.close(code, reason, (send) => this.sender.after(send));
   }
 
   shut(code: number, reason: string): void {
@@ -132,11 +101,17 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
 
   onMessage(data: string | Buffer, isBinary: boolean): void {
     this.#idle?.touch();
+    this.#settings.observer.onReceived(this.#socket, data, isBinary);
     if (this.#rate?.take(data.length, performance.now()) === false) {
+      this.onLimit('messageRate');
       this.shut(CloseCode.PolicyViolation, 'too many messages');
       return;
     }
     this.inbox.accept(data, isBinary);
+  }
+
+  onSending(): void {
+    this.#idle?.touch();
   }
 
   onPing(payload: Buffer): void {
@@ -147,13 +122,19 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.#emit('pong', [payload]);
   }
 
+  onLimit(name: LimitName): void {
+    this.#settings.observer.onLimit(name, this.#socket);
+  }
+
   onFault(error: Error): void {
+    const limit = error instanceof ProtocolError ? LIMIT_OF.get(error.closeCode) : undefined;
+    if (limit !== undefined) this.onLimit(limit);
     this.#emit('error', [error]);
   }
 
   onDrain(): void {
-    if (this.buffered > 0) {
-      this.outbox.wantDrain();
+    if (this.sender.buffered > 0) {
+      this.connection.outbox.wantDrain();
       return;
     }
     const { hooks } = this.#settings;
@@ -167,6 +148,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
 
   onClosed(verdict: Verdict): void {
     this.#wasClean = verdict.wasClean;
+    this.#settings.observer.onClosed(this.#socket, verdict);
     if (this.#idle !== undefined) clock.clear(this.#idle);
     if (this.#expiry !== undefined) clock.clear(this.#expiry);
     this.#settings.release(this.#socket);
@@ -182,58 +164,9 @@ export class Session implements ConnectionOwner, DeliveryOwner, SequenceOwner {
     this.#call(() => (error === undefined ? callback() : callback(error)));
   }
 
-  /** Whether more is welcome; if not, 'drain' says when it is. */
-  #hasRoom(): boolean {
-    if (this.buffered <= this.#settings.highWaterMark) return true;
-    this.outbox.wantDrain();
-    return false;
-  }
-
-  /** Whether a message may be queued now; if not, the callback hears why. */
-  #mayQueue(buffered: number, callback: SendCallback | undefined): boolean {
-    if (this.connection.phase !== 'open') {
-      this.#refuse(callback, 'the socket is not open', 'ERR_WS_NOT_OPEN');
-      return false;
-    }
-    if (buffered <= this.#settings.maxBackpressure) return true;
-    this.#refuse(callback, 'more than maxBackpressure is buffered', 'ERR_WS_BACKPRESSURE');
-    if (this.#settings.onBackpressure === 'close') {
-      this.shut(CloseCode.TryAgainLater, 'too slow to read');
-    } else {
-      this.outbox.wantDrain();
-    }
-    return false;
-  }
-
-  /** Told later: nothing is called from inside of `send`. */
-  #refuse(callback: SendCallback | undefined, why: string, code: CallerErrorCode): void {
-    if (callback === undefined) return;
-    process.nextTick(() => this.runCallback(callback, stateError(why, code)));
-  }
-
   #opened(): void {
     this.#delivery.opened();
     this.inbox.drain();
-  }
-
-  #sendFrame({ opcode, payload }: Outgoing, callback: SendCallback | undefined): void {
-    if (callback !== undefined) this.outbox.beforePush(callback);
-    if (typeof payload === 'string') this.outbox.pushText(FIN | opcode, payload);
-    else this.outbox.pushBytes(FIN | opcode, payload);
-  }
-
-  #sendInSequence(
-    message: unknown,
-    options: SendOptions,
-    callback: SendCallback | undefined,
-  ): void {
-    const sequence = (this.#sequence ??= new SendSequence(this));
-    sequence.send({
-      message: isBlob(message) ? message : toOutgoing(message, options.binary),
-      isFinal: options.fin ?? true,
-      callback,
-    });
-    if (sequence.isIdle) this.#sequence = undefined;
   }
 
   #tellClose({ code, reason }: Verdict): void {

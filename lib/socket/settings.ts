@@ -1,6 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { DecoderLimits } from '../protocol/decoder';
+import type { DeflateOptions } from '../protocol/deflate';
 import type { HeartbeatTimes } from './heartbeat';
+import type { Observer } from './observer';
 import type { RoomDirectory } from './room-directory';
 import type { Socket } from './socket';
 import type { RateLimit } from './token-bucket';
@@ -38,9 +40,12 @@ export interface SocketSettings extends DecoderLimits, HeartbeatTimes {
   readonly closeTimeout: number;
   readonly idleTimeout: number;
   readonly messageRate: RateLimit | undefined;
+  /** `undefined` where compression is off. */
+  readonly perMessageDeflate: DeflateOptions | undefined;
   readonly hooks: SocketHooks;
   readonly codec: MessageCodec;
   readonly rooms: RoomDirectory;
+  readonly observer: Observer;
   /** Tells of an error of user code. Must not throw. */
   report(error: unknown, socket: Socket): void;
   /** The transport is gone: nothing may hold the socket any longer. */

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
+import type { DeflateTerms } from '../protocol/deflate';
 import { typeError } from '../protocol/errors';
 import { Emitter, kListenerAdded } from './emitter';
 import {
@@ -9,11 +10,11 @@ import {
   type SocketEventMap,
   type SocketEventType,
 } from './events';
-import type { SharedFrame } from './frame-writer';
 import type { SendCallback } from './outbox';
 import { toControlPayload, type ControlData, type SendOptions } from './outgoing';
 import type { Audience, RoomDirectory } from './room-directory';
 import { Session } from './session';
+import type { SharedMessage } from './shared-message';
 import type { SocketSettings } from './settings';
 import { SocketStream } from './socket-stream';
 
@@ -54,6 +55,8 @@ export interface SocketIdentity {
   readonly context: unknown;
   readonly protocol: string;
   readonly url: string;
+  /** What was agreed on about compression. */
+  readonly deflate: DeflateTerms | undefined;
 }
 
 const BINARY_TYPES: readonly unknown[] = ['nodebuffer', 'arraybuffer', 'blob'];
@@ -77,9 +80,9 @@ export function expireSocket(socket: Socket, time: number): void {
   sessionOf(socket).expireAt(time);
 }
 
-/** Sends a frame that is encoded once for many; false when this socket does not take it. */
-export function sendShared(socket: Socket, frame: () => SharedFrame): boolean {
-  return sessionOf(socket).sendShared(frame);
+/** Sends a message that is encoded once for many; false when this socket does not take it. */
+export function sendShared(socket: Socket, message: SharedMessage): boolean {
+  return sessionOf(socket).sender.sendShared(message);
 }
 
 /** Closes for a reason of the server's; `close` reports this code even if the peer is gone. */
@@ -126,7 +129,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     this.protocol = identity.protocol;
     this.url = identity.url;
     this.#rooms = settings.rooms;
-    this.#session = new Session(this, transport, settings);
+    this.#session = new Session(this, transport, settings, identity.deflate);
   }
 
   /** 0. A route never sees a socket in this state. */
@@ -158,12 +161,12 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** The extensions in use, as in `Sec-WebSocket-Extensions`; `''` when there are none. */
   get extensions(): string {
-    return '';
+    return this.#session.extensions;
   }
 
   /** Bytes that were given to `send` and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#session.buffered;
+    return this.#session.sender.buffered;
   }
 
   /** Whether reading was stopped by `pause`. */
@@ -211,8 +214,8 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
   send(data: T['out'], options?: SendOptions, callback?: SendCallback): boolean;
   send(data: T['out'], options?: SendOptions | SendCallback, callback?: SendCallback): boolean {
     return typeof options === 'function'
-      ? this.#session.send(data, undefined, options)
-      : this.#session.send(data, options, callback);
+      ? this.#session.sender.send(data, undefined, options)
+      : this.#session.sender.send(data, options, callback);
   }
 
   /**

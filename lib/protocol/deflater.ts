@@ -1,0 +1,117 @@
+import type { Buffer } from 'node:buffer';
+import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib';
+import type { DeflateOptions, DeflateTerms } from './deflate';
+import { Window } from './window';
+
+/** Up to this many bytes compression is done at once: about a quarter of a millisecond (bench/micro). */
+const MAX_AT_ONCE = 32_768;
+
+/** RFC 7692 §7.2.1 step 3: what zlib's sync flush ends with is left out. */
+const SYNC_TAIL_LENGTH = 4;
+
+const MIN_WINDOW_BITS = 9;
+
+const MIN_CHUNK = 1024;
+const MAX_CHUNK = 65_536;
+
+/** Takes the compressed payload, or `undefined` when it is not worth it. */
+export type DeflateCallback = (compressed: Buffer | undefined) => void;
+
+/**
+ * Compresses the messages of one connection (RFC 7692 §7.2.1).
+ *
+ * No zlib stream is kept: each message is compressed by itself, with what was said before as its
+ * dictionary where the terms allow that. One message at a time: while {@link later} is under way,
+ * nothing else may be asked.
+ */
+export class Deflater {
+  readonly terms: DeflateTerms;
+  readonly #options: DeflateOptions;
+  readonly #window: Window | undefined;
+
+  constructor(terms: DeflateTerms, options: DeflateOptions) {
+    this.terms = terms;
+    this.#options = options;
+    this.#window = terms.serverTakeover ? new Window(terms.serverWindowBits) : undefined;
+  }
+
+  /** Whether a message of this many bytes is compressed at once, not on another thread. */
+  static isQuick(length: number): boolean {
+    return length <= MAX_AT_ONCE;
+  }
+
+  /** The compressed payload; `undefined` when it is no smaller. For what {@link isQuick}. */
+  now(payload: Buffer): Buffer | undefined {
+    return this.#judge(payload, deflateRawSync(payload, this.#settings(payload.length)));
+  }
+
+  /** As {@link now}, off the event loop. */
+  later(payload: Buffer, done: DeflateCallback): void {
+    deflateRaw(payload, this.#settings(payload.length), (error, flushed) => {
+      // Out of memory is all that can go wrong here; the message can still go as it is.
+      done(error === null ? this.#judge(payload, flushed) : undefined);
+    });
+  }
+
+  /** A payload was sent that was compressed elsewhere, without a dictionary. */
+  sent(payload: Buffer): void {
+    this.#window?.push(payload);
+  }
+
+  #settings(length: number): ZlibOptions {
+    const dictionary = this.#window?.content;
+    return { ...fit(this.terms, this.#options, length + (dictionary?.length ?? 0)), dictionary };
+  }
+
+  #judge(payload: Buffer, flushed: Buffer): Buffer | undefined {
+    const compressed = withoutTail(payload, flushed);
+    if (compressed !== undefined) this.#window?.push(payload);
+    return compressed;
+  }
+}
+
+/** Compresses a payload by itself, for all who have this window; `undefined` when it is no smaller. */
+export function deflateAlone(
+  payload: Buffer,
+  terms: DeflateTerms,
+  options: DeflateOptions,
+): Buffer | undefined {
+  return withoutTail(payload, deflateRawSync(payload, fit(terms, options, payload.length)));
+}
+
+/** As {@link deflateAlone}, off the event loop. */
+export function deflateAloneLater(
+  payload: Buffer,
+  terms: DeflateTerms,
+  options: DeflateOptions,
+  done: DeflateCallback,
+): void {
+  deflateRaw(payload, fit(terms, options, payload.length), (error, flushed) => {
+    done(error === null ? withoutTail(payload, flushed) : undefined);
+  });
+}
+
+/**
+ * A context no larger than these bytes need: zlib clears all of it first, which at 4 KiB takes as
+ * long as the compression (bench/micro).
+ */
+function fit(
+  terms: DeflateTerms,
+  { level, memLevel }: DeflateOptions,
+  length: number,
+): ZlibOptions {
+  const bits = Math.max(MIN_WINDOW_BITS, Math.ceil(Math.log2(length + 1)));
+  return {
+    finishFlush: constants.Z_SYNC_FLUSH,
+    level,
+    windowBits: Math.min(terms.serverWindowBits, bits),
+    memLevel: Math.min(memLevel, Math.max(1, bits - 6)),
+    // Room for all of it, in one piece: it is no larger, or is not used.
+    chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, length)),
+  };
+}
+
+function withoutTail(payload: Buffer, flushed: Buffer): Buffer | undefined {
+  const compressed = flushed.subarray(0, -SYNC_TAIL_LENGTH);
+  return compressed.length < payload.length ? compressed : undefined;
+}
