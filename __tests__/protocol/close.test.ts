@@ -248,3 +248,23 @@ describe('§5.5 a reason that is cut to what a close frame holds', () => {
     );
   });
 });
+
+describe('the words of a refusal say what is wrong, and where it is written', () => {
+  it.each([
+    ['03', 'close body of one byte (§5.5.1)'],
+    ['03ed', 'close code 1005 must not be sent (§7.4)'],
+    ['03e8 ce', 'close reason is not UTF-8 (§5.5.1)'],
+  ])('to the body %s: %s', (body, words) => {
+    expect(() => parseClose(hex(body))).toThrow(new Error(words));
+  });
+
+  it.each([
+    [1000.5, '', 'close code must be an integer, got 1000.5'],
+    ['1000', '', 'close code must be an integer, got 1000'],
+    [1000, 7, 'close reason must be a string, got number'],
+    [1000, undefined, 'close reason must be a string, got undefined'],
+  ])('to the call close(%p, %p): %s', (number, reason, words) => {
+    const call = (): Buffer => serializeClose(number as number, reason as string);
+    expect(call).toThrow(new TypeError(words));
+  });
+});

@@ -626,21 +626,12 @@ describe('F-5 memory that is handed on', () => {
   const payloadsOf = (chunk: Buffer): Buffer[] => {
     const payloads: Buffer[] = [];
     const keep = (payload: Buffer): number => payloads.push(payload);
-    new Decoder(LIMITS, {
-      ...listener([]),
-      onMessage: (data) => keep(data as Buffer),
-      onPing: keep,
-      onPong: keep,
-    }).push(chunk);
+    new Decoder(LIMITS, { ...listener([]), onMessage: (data) => keep(data as Buffer) }).push(chunk);
     return payloads;
   };
 
-  it.each([
-    ['a message', 0x82],
-    ['a ping', 0x89],
-    ['a pong', 0x8a],
-  ])('does not let %s of ten bytes pin a read of 64 KiB', (_name, first) => {
-    const chunk = read(clientFrame({ first, payload: '0123456789' }));
+  it('does not let a message of ten bytes pin a read of 64 KiB', () => {
+    const chunk = read(clientFrame({ first: 0x82, payload: '0123456789' }));
     const [payload] = payloadsOf(chunk);
     expect(payload).toEqual(Buffer.from('0123456789'));
     expect(payload?.buffer === chunk.buffer).toBe(false);
@@ -1020,4 +1011,85 @@ it('says whether it was halted', () => {
   decoder.halt();
   decoder.finish();
   expect(decoder.isHalted).toBe(false);
+});
+
+describe('RFC 7692 §6 compressed messages', () => {
+  /** What is heard where permessage-deflate was agreed on, whole and byte by byte. */
+  function deflating(frames: string, limits = LIMITS): string[] {
+    const heard = [[Buffer.from(hex(frames))], drip(hex(frames))].map((chunks) => {
+      const lines: string[] = [];
+      const decoder = new Decoder(limits, listener(lines), { mayDeflate: true });
+      try {
+        for (const chunk of chunks) decoder.push(chunk);
+      } catch (error) {
+        lines.push(faultOf(error));
+      }
+      return lines;
+    });
+    expect(heard[1]).toEqual(heard[0]);
+    return heard[0]!;
+  }
+
+  it.each([
+    ['in one frame', `c1 87 ${M} f248cdc9c90700`, ['compressed text f248cdc9c90700']],
+    ['binary', `c2 87 ${M} f248cdc9c90700`, ['compressed binary f248cdc9c90700']],
+    ['empty', `c1 80 ${M}`, ['compressed text ']],
+    [
+      'in fragments, with a ping between',
+      `41 83 ${M} f248cd 89 80 ${M} 80 84 ${M} c9c90700`,
+      [ping(), 'compressed text f248cdc9c90700'],
+    ],
+    [
+      'between others',
+      `81 81 ${M} 61 c2 81 ${M} 00 01 81 ${M} 62 80 81 ${M} 63`,
+      [text('a'), 'compressed binary 00', text('bc')],
+    ],
+    ['that are no UTF-8 as they are', `c1 82 ${M} c080`, ['compressed text c080']],
+  ])('are passed on as they came: %s', (_name, frames, expected) => {
+    expect(deflating(frames)).toEqual(expected);
+  });
+
+  it.each([
+    ['RSV1 on a continuation', `41 81 ${M} 00 c0 80 ${M}`],
+    ['RSV1 on a ping', `c9 80 ${M}`],
+    ['RSV1 on a close', `c8 80 ${M}`],
+    ['RSV2', `a1 80 ${M}`],
+    ['RSV1 and RSV3', `d1 80 ${M}`],
+  ])('L-6 have RSV1 on their first frame and nowhere else: %s', (_name, frames) => {
+    expect(deflating(frames)).toEqual([fault(1002)]);
+  });
+
+  it('may be a little larger than maxPayload, which counts what is inflated', () => {
+    // 1000 bytes stored, and a sixty-fourth and 64 bytes for the headers of blocks.
+    const limits = { ...LIMITS, maxPayload: 1000 };
+    const whole = (length: number): string =>
+      `c2 fe ${length.toString(16).padStart(4, '0')} ${M} ${'00'.repeat(length)}`;
+    expect(deflating(whole(1080), limits)).toEqual([`compressed binary ${'00'.repeat(1080)}`]);
+    expect(deflating(whole(1081), limits)).toEqual([fault(1009)]);
+    const rest = (length: number): string =>
+      `42 81 ${M} 00 80 fe ${length.toString(16).padStart(4, '0')} ${M}`;
+    expect(deflating(rest(1080), limits)).toEqual([fault(1009)]);
+    expect(deflating(rest(1079), limits)).toEqual([]);
+  });
+});
+
+describe('the credit of frames', () => {
+  const four = `81 81 ${M} 61 01 81 ${M} 62 89 80 ${M} 80 81 ${M} 63`;
+
+  it.each([
+    [1, ['spent', text('a')], [ping(), text('bc')]],
+    [2, [text('a'), 'spent'], [ping(), text('bc')]],
+    [3, [text('a'), 'spent', ping()], [text('bc')]],
+    [4, [text('a'), ping(), 'spent', text('bc')], []],
+    [5, [text('a'), ping(), text('bc')], []],
+  ])('of %i halts behind the last of them, fragments and pings counted', (frames, first, rest) => {
+    const heard: string[] = [];
+    const decoder = new Decoder(LIMITS, listener(heard));
+    decoder.credit = frames;
+    decoder.push(hex(four));
+    expect([decoder.isHalted, heard]).toEqual([frames < 5, first]);
+    decoder.credit = Infinity;
+    decoder.resume();
+    expect(heard).toEqual([...first, ...rest]);
+  });
 });

@@ -1,4 +1,4 @@
-import { ProtocolError, rangeError, stateError, typeError } from '../../lib/protocol/errors';
+import { ProtocolError, rangeError, stateError, typeError, shown } from '../../lib/protocol/errors';
 
 describe('§7.1.7 a fault of the peer', () => {
   it('carries the code for the close frame, and what was wrong', () => {
@@ -48,5 +48,22 @@ describe('a fault of our caller', () => {
     expect(typeError('x', 'ERR_WS_INVALID_DATA')).not.toBeInstanceOf(ProtocolError);
     expect(rangeError('x')).not.toBeInstanceOf(ProtocolError);
     expect(stateError('x', 'ERR_WS_NOT_OPEN')).not.toBeInstanceOf(ProtocolError);
+  });
+});
+
+describe('shown', () => {
+  it.each<[unknown, string]>([
+    [5, '5'],
+    [NaN, 'NaN'],
+    [10n, '10'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [Symbol('x'), 'Symbol(x)'],
+    ['10', "'10'"],
+    [() => 1, 'a function'],
+    [Object.create(null), 'an object'],
+    [['a', [1, {}]], "['a', [1, an object]]"],
+  ])('names %p without calling anything of it', (value, name) => {
+    expect(shown(value)).toBe(name);
   });
 });

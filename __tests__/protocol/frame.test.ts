@@ -2,6 +2,7 @@ import { Buffer, constants } from 'node:buffer';
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/protocol/errors';
 import {
+  checkCompressedSize,
   checkFrameStart,
   checkMessageSize,
   clientHeaderSize,
@@ -159,6 +160,44 @@ describe('§10.4 the size of a message', () => {
   });
 });
 
+describe('RFC 7692 §6.1 RSV1', () => {
+  it.each([
+    ['between messages', false, ['41', 'c1', '42', 'c2']],
+    ['inside of a message', true, []],
+  ])('may be on the first frame of a message, %s', (_name, inMessage, starts) => {
+    const context = { inMessage, mayDeflate: true };
+    const accepted: string[] = [];
+    const unlike = unlikeTheTable(inMessage, (first, second) => {
+      const code = faultOf(() => checkFrameStart(first, second, context));
+      if ((first & 0x70) === 0) return code === undefined;
+      if (code === undefined && second === 0x80) accepted.push(first.toString(16));
+      return false;
+    });
+    expect(unlike).toEqual([]);
+    expect(accepted.sort()).toEqual([...starts].sort());
+  });
+
+  it.each([
+    ['on a continuation', 'c0', 'RFC 7692 §6.1'],
+    ['on a control frame', 'c9', 'RFC 7692 §6.1'],
+    ['with another reserved bit', 'e1', '§5.2'],
+  ])('names in the fault what was wrong: %s', (_name, first, words) => {
+    const context = { inMessage: false, mayDeflate: true };
+    expect(() => checkFrameStart(hex(first)[0]!, 0x80, context)).toThrow(words);
+  });
+
+  it.each([
+    [0, 64],
+    [1, 66],
+    [64, 129],
+    [1000, 1080],
+    [1_048_576, 1_048_576 + 16_384 + 64],
+  ])('lets a message of %i bytes be %i when it is compressed', (maxPayload, size) => {
+    expect(faultOf(() => checkCompressedSize(size, maxPayload))).toBeUndefined();
+    expect(faultOf(() => checkCompressedSize(size + 1, maxPayload))).toBe(1009);
+  });
+});
+
 describe('§5.2 the header of a server', () => {
   it.each([
     [0x81, 0, '81 00'],
@@ -194,4 +233,25 @@ describe('§5.2 the header of a server', () => {
       }),
     );
   });
+});
+
+describe('the words of a fault say what was sent', () => {
+  it.each([
+    ['82 fe 007d', 'length 125 in 16 bits is not minimal (§5.2)'],
+    ['82 ff 000000000000ffff', 'length 65535 in 64 bits is not minimal (§5.2)'],
+    ['82 ff 0020000000000000', 'frame of 2^53 bytes or more'],
+  ])('for the header %s: %s', (bytes, words) => {
+    expect(() => decodeLength(hex(bytes), 0)).toThrow(new Error(words));
+  });
+
+  it('for a text that no string can hold', () => {
+    const size = constants.MAX_STRING_LENGTH + 1;
+    const words = `message of ${size} bytes is above what Node can hold`;
+    expect(() => checkMessageSize(size, Infinity, true)).toThrow(new Error(words));
+  });
+});
+
+it('a compressed message is no string: its size may be that of a buffer (L-13)', () => {
+  const size = constants.MAX_STRING_LENGTH + 1;
+  expect(faultOf(() => checkCompressedSize(size, Infinity))).toBeUndefined();
 });

@@ -174,3 +174,45 @@ it('masks in memory of any size, however sizes follow each other', () => {
   }
   expect(wrong).toEqual([]);
 });
+
+describe('the words that memory is looked at in', () => {
+  /** How many views are made while `run` runs. */
+  function viewsMadeBy(run: () => void): number {
+    const plain = globalThis.Int32Array;
+    let made = 0;
+    globalThis.Int32Array = new Proxy(plain, {
+      construct(target, args) {
+        made++;
+        return Reflect.construct(target, args) as Int32Array;
+      },
+    });
+    try {
+      run();
+    } finally {
+      globalThis.Int32Array = plain;
+    }
+    return made;
+  }
+
+  const mask = (memory: Buffer, length: number): void => applyMask(memory, 0, length, 1);
+
+  it('are for 48 octets and more: below, setting them up would take longer', () => {
+    expect(viewsMadeBy(() => mask(view(0, 47), 47))).toBe(0);
+    expect(viewsMadeBy(() => mask(view(0, 48), 48))).toBe(1);
+  });
+
+  it('are made once for all frames of one read', () => {
+    const memory = view(0, 1000);
+    const frames = (): void => [100, 200, 300].forEach((length) => mask(memory, length));
+    expect(viewsMadeBy(frames)).toBe(1);
+  });
+
+  it.each([
+    [65_536, 1],
+    [65_540, 2],
+  ])('are kept for a read, and do not hold more: memory of %i octets twice', (size, views) => {
+    const memory = view(0, size, 0);
+    const twice = (): void => [100, 100].forEach((length) => mask(memory, length));
+    expect(viewsMadeBy(twice)).toBe(views);
+  });
+});

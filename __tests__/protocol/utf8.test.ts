@@ -133,6 +133,34 @@ describe('§8.1 the text of a message', () => {
   });
 });
 
+describe('how text is decoded, by its length (bench/micro.mjs)', () => {
+  /** The encodings that Buffer was asked for, in turn. */
+  function asked(bytes: Buffer, start: number, end: number): unknown[] {
+    const spy = jest.spyOn(Buffer.prototype, 'toString');
+    try {
+      decodeText(bytes, start, end);
+      return spy.mock.calls.map(([encoding]) => encoding);
+    } finally {
+      spy.mockRestore();
+    }
+  }
+
+  it.each([
+    ['a loop up to 11 octets of ASCII', 11, 'a', []],
+    ['a loop up to the last octet of ASCII', 11, '\x7f', []],
+    ['UTF-8 where they are not ASCII', 10, 'é', ['utf8']],
+    ['UTF-8 from 12 octets on', 12, 'a', ['utf8']],
+    ['UTF-8 up to 2047 octets', 2047, 'a', ['utf8']],
+    ['Latin-1 for ASCII of 2048 octets', 2048, 'a', ['latin1']],
+    ['UTF-8 for anything else of 2048 octets', 2048, 'é', ['utf8']],
+  ])('%s', (_name, length, pattern, encodings) => {
+    for (const start of [0, 3, 3000]) {
+      const bytes = Buffer.alloc(start + length).fill(pattern, start);
+      expect(asked(bytes, start, start + length)).toEqual(encodings);
+    }
+  });
+});
+
 describe('§8.1 text that arrives in pieces', () => {
   it.each(VALID)('takes %s, wherever it is cut', (_name, digits) => {
     const bytes = Buffer.concat([hex('61'), hex(digits), hex('62')]);

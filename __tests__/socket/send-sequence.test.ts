@@ -396,7 +396,7 @@ describe('broadcasts', () => {
     expect(seen(wire)).toEqual(['88 1001']);
   });
 
-  it('do not follow our FIN when the peer has closed while a Blob was read', async () => {
+  it('leave before our answer when the peer closes while a Blob is read', async () => {
     const wire = makeWire();
     const errors: Error[] = [];
     wire.socket.on('error', (error) => errors.push(error));
@@ -409,7 +409,11 @@ describe('broadcasts', () => {
     await turns();
     wire.peer.stream.end();
     await turns();
-    expect([seen(wire), errors, wire.closes]).toEqual([['88 1000'], [], ['1000']]);
+    expect([seen(wire), errors, wire.closes]).toEqual([
+      ['82 blob', '81 x', '88 1000'],
+      [],
+      ['1000'],
+    ]);
   });
 });
 
@@ -462,7 +466,6 @@ describe('a Blob that cannot be read', () => {
 describe('a connection that ends while a Blob is read', () => {
   it.each([
     ['by the server', (wire: Wire) => shutSocket(wire.socket, 1001, '')],
-    ['by the peer', (wire: Wire) => wire.peer.close(1000)],
     ['by terminate()', (wire: Wire) => wire.socket.terminate()],
     ['by a fault', (wire: Wire) => wire.peer.write(frame.bad())],
   ])('%s: all callbacks hear ERR_WS_NOT_OPEN, and nothing is sent', async (_, end) => {
@@ -484,6 +487,40 @@ describe('a connection that ends while a Blob is read', () => {
     ]);
     expect(wire.peer.frames.every(({ first: byte }) => byte === 0x88)).toBe(true);
     expect([wire.socket.bufferedAmount, wire.reports]).toEqual([0, []]);
+  });
+});
+
+describe('the close of a peer while a Blob is read', () => {
+  it('is answered behind what was sent before it, and nothing is sent any more', async () => {
+    const wire = makeWire();
+    const { told, note } = noteCallbacks();
+    const blob = new SlowBlob('blob');
+    wire.socket.send(blob, note('blob'));
+    wire.socket.send('text', note('text'));
+    wire.peer.close(1000);
+    await turns();
+    expect([wire.socket.readyState, wire.socket.send('late')]).toEqual([2, false]);
+    blob.arrive();
+    await turns();
+    expect([seen(wire), told]).toEqual([
+      ['82 blob', '81 text', '88 1000'],
+      ['blob', 'text'],
+    ]);
+  });
+
+  it('ends the connection after closeTimeout when the Blob never comes', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    try {
+      const wire = makeWire({ settings: { closeTimeout: 3000 } });
+      wire.socket.send(new SlowBlob('blob'));
+      wire.peer.close(1000);
+      await turns();
+      jest.advanceTimersByTime(4000);
+      await turns();
+      expect([wire.transport.destroyed, wire.closes]).toEqual([true, ['1000']]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { Blob, Buffer } from 'node:buffer';
 import { Emitter } from '../../lib/socket/emitter';
 import { expireSocket, sendShared, shutSocket, Socket, startSocket } from '../../lib/socket/socket';
+import { clientFrame } from '../support/bytes';
 import { frame, makeWire, NotedRooms, pass, stopTime, textForAll, turns, type Wire } from './wire';
 
 const NOTHING = Buffer.alloc(0);
@@ -122,9 +123,9 @@ describe('binaryType', () => {
   });
 
   it.each([
-    ['fragments', 'fragments'],
-    ['Blob', 'Blob'],
-    ['', ''],
+    ['fragments', "'fragments'"],
+    ['Blob', "'Blob'"],
+    ['', "''"],
     [undefined, 'undefined'],
     [Symbol('blob'), 'Symbol(blob)'],
   ])('refuses %p, and stays what it was', (type, named) => {
@@ -225,6 +226,19 @@ describe.each([
       { first, payload: Buffer.from([0, 1, 2, 3]) },
       { first, payload: NOTHING },
     ]);
+  });
+
+  it('is told of with bytes of its own, which do not hold the read that brought it', async () => {
+    const wire = makeWire();
+    const payloads: Buffer[] = [];
+    wire.socket.on(name, (payload) => payloads.push(payload));
+    const read = Buffer.alloc(65_536);
+    clientFrame({ first, payload: '0123456789' }).copy(read);
+    clientFrame({ first: 0x82, payload: Buffer.alloc(65_506) }).copy(read, 16);
+    wire.peer.write(read);
+    await turns();
+    expect(payloads.map(String)).toEqual(['0123456789']);
+    expect(payloads[0]?.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
   });
 
   it('carries 125 bytes, not 126', async () => {

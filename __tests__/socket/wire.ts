@@ -2,7 +2,12 @@ import { Buffer } from 'node:buffer';
 import { createServer, connect, type AddressInfo, type Socket as NetSocket } from 'node:net';
 import { duplexPair, type Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
-import type { DeflateTerms } from '../../lib/protocol/deflate';
+import {
+  negotiateDeflate,
+  type DeflateOptions,
+  type DeflateTerms,
+} from '../../lib/protocol/deflate';
+import { parseExtensions } from '../../lib/protocol/header';
 import { Opcode } from '../../lib/protocol/opcode';
 import { clock } from '../../lib/socket/clock';
 import { Observer } from '../../lib/socket/observer';
@@ -34,9 +39,15 @@ export async function turns(count = 6): Promise<void> {
   for (let i = 0; i < count; i++) await immediate();
 }
 
-/** Turns until something is so; a hundred thousand of them are a failure. */
+/** The time that goes on, also while {@link stopTime} has stopped that of the code under test. */
+const realNow = performance.now.bind(performance);
+
+/** Before jest gives the test up: a loop that went on after that would keep the process. */
+const PATIENCE_MS = 4000;
+
+/** Turns until something is so: other threads may have to do with it. */
 export async function until(isSo: () => boolean, what = isSo.toString()): Promise<void> {
-  for (let i = 0; i < 100_000; i++) {
+  for (const end = realNow() + PATIENCE_MS; realNow() < end;) {
     if (isSo()) return;
     await immediate();
   }
@@ -178,6 +189,29 @@ export const frame = {
   /** A reserved opcode: 1002. */
   bad: (): Buffer => hex('83 80 00000000'),
 };
+
+/** Compression as it is by default, but for the threshold, and with context. */
+const COMPRESSION: DeflateOptions = {
+  threshold: 0,
+  level: -1,
+  windowBits: 15,
+  memLevel: 8,
+  contextTakeover: true,
+};
+
+/** What {@link makeWire} needs of a client that offers compression. */
+export function compressed(
+  options: Partial<DeflateOptions> = {},
+  offer = 'permessage-deflate; client_max_window_bits',
+): {
+  readonly settings: Pick<SocketSettings, 'perMessageDeflate'>;
+  readonly deflate: DeflateTerms;
+} {
+  const perMessageDeflate = { ...COMPRESSION, ...options };
+  const deflate = negotiateDeflate(parseExtensions(offer) ?? [], perMessageDeflate);
+  if (deflate === undefined) throw new Error(`declined: ${offer}`);
+  return { settings: { perMessageDeflate }, deflate };
+}
 
 /** A text to be sent to many. */
 export function textForAll(payload: string): SharedMessage {

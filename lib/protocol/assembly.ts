@@ -104,7 +104,8 @@ export class Assembly {
   #grow(needed: number, enough: number): void {
     if (needed <= this.#buffer.length) return;
     const doubled = Math.max(FIRST_CAPACITY, this.#buffer.length * 2);
-    const next = Buffer.allocUnsafe(Math.max(needed, Math.min(doubled, enough)));
+    // Not of Node's pool: messages that somebody keeps would pin it, and what was outgrown in it.
+    const next = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, enough)));
     this.#buffer.copy(next, 0, 0, this.#length);
     this.#buffer = next;
   }

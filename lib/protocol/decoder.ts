@@ -26,6 +26,7 @@ export interface DecoderSink {
   onCompressed(payload: Buffer, isBinary: boolean): void;
   /** Its credit is used up; it is halted. */
   onSpent(): void;
+  /** The bytes of these two are valid until they return, too. */
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
   onClose(close: Close): void;
@@ -236,7 +237,7 @@ export class Decoder implements FrameContext {
     const opcode = opcodeOf(this.#first);
     if (isControl(opcode)) {
       if (isWhole) return this.#wholeControl(opcode, chunk, at);
-      this.#control = { opcode, payload: Buffer.allocUnsafe(this.#remaining), filled: 0 };
+      this.#control = { opcode, payload: Buffer.allocUnsafeSlow(this.#remaining), filled: 0 };
     } else if (this.#assembly === undefined) {
       if (isWhole && this.#isFinal()) return this.#wholeMessage(chunk, at);
       this.#assembly = new Assembly(opcode, this.#isCompressed() ? 'compressed' : 'plain');
@@ -263,7 +264,7 @@ export class Decoder implements FrameContext {
     const end = at + this.#remaining;
     applyMask(chunk, at, end, this.#key);
     this.#remaining = 0;
-    this.#tellControl(opcode, detach(chunk.subarray(at, end)));
+    this.#tellControl(opcode, chunk.subarray(at, end));
     return end;
   }
 

@@ -11,7 +11,8 @@ const SYNC_TAIL_LENGTH = 4;
 
 const MIN_WINDOW_BITS = 9;
 
-const MIN_CHUNK = 1024;
+/** From here on Node takes memory of its own, not of the pool that small messages share. */
+const MIN_CHUNK = 4096;
 const MAX_CHUNK = 65_536;
 
 /** Takes the compressed payload, or `undefined` when it is not worth it. */

@@ -40,3 +40,11 @@ export function rangeError(message: string): RangeError {
 export function stateError(message: string, code: CallerErrorCode): Error {
   return Object.assign(new Error(message), { code });
 }
+
+/** A value as an error message names it. Whatever was passed by mistake, this does not throw. */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  return Object(value) === value ? 'an object' : String(value);
+}

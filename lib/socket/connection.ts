@@ -26,6 +26,8 @@ export interface ConnectionOwner extends Pick<OutboxOwner, 'onDrain' | 'runCallb
   onMessage(data: string | Buffer, isBinary: boolean): void;
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
+  /** Calls back when what was queued before has been handed to the outbox. */
+  whenSent(run: () => void): void;
   /** A time of the settings has passed. */
   onLimit(name: 'closeTimeout' | 'pingTimeout'): void;
   /** The connection fails, for a fault of the peer or of the network. */
@@ -48,9 +50,9 @@ const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: fals
  * One WebSocket on the wire: reads, answers control frames, and closes (RFC 6455 §5.5, §7).
  *
  * ```
- *             close()     ┌─────────┐  what was sent before is out
- *           ┌───────────▶ │ closing │ ───────────┐
- *           │             └────┬────┘            ▼     peer's close frame
+ * close(), or peer's      ┌─────────┐  what was sent before is out
+ *  close  ┌─────────────▶ │ closing │ ───────────┐
+ *  frame  │               └────┬────┘            ▼     peer's close frame
  *   ┌──────┐│ nothing waits, or shut()      ┌───────────┐ ──────────────▶ ┌────────┐ transport ┌────────┐
  *   │ open ├┴──────────────────┼──────────▶ │ closeSent │                 │ ending │ ────────▶ │ closed │
  *   └──┬───┘                   │            └─────┬─────┘                 └────────┘   gone    └────────┘
@@ -134,15 +136,15 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   }
 
   /**
-   * Starts the closing handshake (RFC 6455 §7.1.2); does nothing when it has begun. `behind` calls
-   * back when what must leave before our close frame has left.
+   * Starts the closing handshake (RFC 6455 §7.1.2), behind what was sent before; does nothing when it
+   * has begun.
    */
-  close(code: number, reason: string, behind: (send: () => void) => void = atOnce): void {
+  close(code: number, reason: string): void {
     const body = serializeClose(code, reason);
     if (this.#phase !== 'open') return;
     this.#phase = 'closing';
     this.#awaitEnd();
-    behind(() => this.#sendClose(body));
+    this.#owner.whenSent(() => this.#sendClose(body));
     this.#owner.onClosing();
   }
 
@@ -226,14 +228,18 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#owner.onPong(payload);
   }
 
-  /** The peer's close frame: answered with its code, then we end first (§5.5.1, §7.1.1). */
+  /**
+   * The peer's close frame: answered with its code, behind what was sent before, then we end first
+   * (§5.5.1, §7.1.1).
+   */
   onClose(close: Close): void {
-    if (this.canWrite) {
-      const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
-      this.outbox.pushClose(CLOSE_FRAME, body);
-    }
     this.#verdict = { ...close, wasClean: true };
-    this.#endTransport();
+    const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
+    if (this.#phase === 'open') {
+      this.#phase = 'closing';
+      this.#awaitEnd();
+    }
+    this.#owner.whenSent(() => this.#answerClose(body));
   }
 
   onReadOn(): void {
@@ -276,6 +282,11 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.outbox.pushClose(CLOSE_FRAME, body);
   }
 
+  #answerClose(body: Buffer): void {
+    this.#sendClose(body);
+    if (this.#phase === 'closeSent') this.#endTransport();
+  }
+
   #endTransport(): void {
     this.#phase = 'ending';
     this.#awaitEnd();
@@ -288,8 +299,4 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#heartbeat.stop();
     if (this.slot === undefined) clock.set(this, this.#settings.closeTimeout);
   }
-}
-
-function atOnce(send: () => void): void {
-  send();
 }

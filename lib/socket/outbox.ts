@@ -122,7 +122,7 @@ export class Outbox {
    */
   pushPong(first: number, payload: Buffer): void {
     if (this.#slowPong !== undefined) {
-      this.#slowPong.newest = payload;
+      this.#slowPong.newest = ownCopy(payload);
       return;
     }
     if (this.#transport.writableLength > 0) {
@@ -279,6 +279,13 @@ export class Outbox {
 /** What the callback of a message hears that was queued and never sent. */
 export function closedBefore(): Error {
   return stateError('the socket was closed before this was sent', 'ERR_WS_NOT_OPEN');
+}
+
+/** The bytes are whoever's they came from; and Node's pool is not to be pinned by what waits. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 function pinAll(parts: readonly Part[]): void {

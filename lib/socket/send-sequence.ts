@@ -43,7 +43,7 @@ const NOTHING: Encoded = { bits: 0, payload: '' };
 /** A frame that was encoded for many. */
 interface SharedFrames {
   readonly encoded: Buffer;
-  readonly onPushed: () => void;
+  readonly onPush: () => void;
 }
 
 /**
@@ -52,8 +52,9 @@ interface SharedFrames {
  * another thread. Made on first use and dropped when idle.
  *
  * ```
- *   own sends ────▶ queue while one is waited for ──────────▶ outbox
- *   broadcasts ───▶ wait while a message is unfinished too ─▶ outbox   (§5.4: messages must not mix)
+ *   own sends ──┬─▶ queue while one is waited for ──┬─────────────────────────▶ outbox
+ *   broadcasts ─┘                                   └─▶ wait for an unfinished
+ *                                                       message to end (§5.4) ─▶ outbox
  * ```
  * Invariants:
  * - `#state` is `free` while nothing is waited for, `reading` while a frame's bytes are, `draining`
@@ -115,11 +116,10 @@ export class SendSequence {
     });
   }
 
-  /** Sends a frame that belongs to no message of ours; `onPushed` hears when it has its place. */
-  broadcast(encoded: Buffer, onPushed: () => void): void {
+  /** Sends a frame that belongs to no message of ours; `onPush` hears when its place comes. */
+  broadcast(encoded: Buffer, onPush: () => void): void {
     this.#waits.broadcast += encoded.length;
-    this.#broadcasts.push({ encoded, onPushed });
-    this.#release();
+    this.after(() => this.#defer({ encoded, onPush }));
   }
 
   /** The same for one that has to be waited for. */
@@ -133,8 +133,7 @@ export class SendSequence {
       callback: undefined,
       encode: () => later,
     };
-    this.#broadcasts.push(frame);
-    this.#release();
+    this.after(() => this.#defer(frame));
   }
 
   /** Runs when everything before has been sent; an unfinished message does not hold it up. */
@@ -176,7 +175,6 @@ export class SendSequence {
       if (run === undefined) this.#state = 'free';
       else run();
     }
-    this.#release();
   }
 
   #push({ first, bytes, from, callback }: Frame, { bits, payload }: Encoded): void {
@@ -193,6 +191,12 @@ export class SendSequence {
     this.#release();
   }
 
+  /** Its turn has come; but a message of ours that is unfinished has to end first. */
+  #defer(broadcast: Frame | SharedFrames): void {
+    this.#broadcasts.push(broadcast);
+    this.#release();
+  }
+
   #release(): void {
     while (!this.#isMidMessage && this.#state !== 'reading') {
       const next = this.#broadcasts.shift();
@@ -202,11 +206,11 @@ export class SendSequence {
     }
   }
 
-  #pushShared({ encoded, onPushed }: SharedFrames): void {
+  #pushShared({ encoded, onPush }: SharedFrames): void {
     this.#waits.broadcast -= encoded.length;
     if (!this.#owner.canWrite) return;
+    onPush();
     this.#owner.outbox.pushEncoded(encoded);
-    onPushed();
   }
 }
 

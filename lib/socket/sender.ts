@@ -101,8 +101,9 @@ export class Sender implements SequenceOwner {
     if (isLater(frame)) {
       this.#inSequence().broadcastLater(message.first, frame);
     } else if (this.#sequence === undefined) {
-      this.outbox.pushShared(frame);
+      // Before the push: it may write, and a stream in memory be answered from inside of that.
       message.wasSent(frame, compressor);
+      this.outbox.pushShared(frame);
     } else {
       this.#sequence.broadcast(keepFrame(frame), () => message.wasSent(frame, compressor));
     }

@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
 import type { DeflateTerms } from '../protocol/deflate';
@@ -92,7 +92,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   close(code: number, reason: string): void {
-    this.connection.close(code, reason, (send) => this.sender.after(send));
+    this.connection.close(code, reason);
   }
 
   shut(code: number, reason: string): void {
@@ -110,16 +110,20 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     this.inbox.accept(data, isBinary);
   }
 
+  whenSent(run: () => void): void {
+    this.sender.after(run);
+  }
+
   onSending(): void {
     this.#idle?.touch();
   }
 
   onPing(payload: Buffer): void {
-    this.#emit('ping', [payload]);
+    this.#emitBytes('ping', payload);
   }
 
   onPong(payload: Buffer): void {
-    this.#emit('pong', [payload]);
+    this.#emitBytes('pong', payload);
   }
 
   onLimit(name: LimitName): void {
@@ -173,6 +177,11 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     const { hooks } = this.#settings;
     if (hooks.close !== undefined) this.#call(() => hooks.close?.(this.#socket, code, reason));
     this.#emit('close', [code, reason]);
+  }
+
+  /** The bytes go on to be used when this returns: who listens gets a copy. */
+  #emitBytes(event: string, bytes: Buffer): void {
+    if (this.#socket.listenerCount(event) > 0) this.#emit(event, [Buffer.from(bytes)]);
   }
 
   #emit(event: string, args: readonly unknown[]): void {

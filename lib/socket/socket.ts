@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
 import type { DeflateTerms } from '../protocol/deflate';
-import { typeError } from '../protocol/errors';
+import { shown, typeError } from '../protocol/errors';
 import { Emitter, kListenerAdded } from './emitter';
 import {
   EventBridge,
@@ -192,7 +192,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     if (!BINARY_TYPES.includes(type)) {
       const got: unknown = type;
       throw typeError(
-        `binaryType must be 'nodebuffer', 'arraybuffer' or 'blob', got ${String(got)}`,
+        `binaryType must be 'nodebuffer', 'arraybuffer' or 'blob', got ${shown(got)}`,
         'ERR_WS_INVALID_ARGUMENT',
       );
     }
