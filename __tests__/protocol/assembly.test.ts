@@ -223,3 +223,18 @@ describe('memory', () => {
     expect(assembly.finish()).toEqual(hex('61'.repeat(10)));
   });
 });
+
+describe('RFC 7692 §6.2 a compressed message', () => {
+  it('is told from another one', () => {
+    expect(new Assembly(Opcode.Text, 'compressed').isCompressed).toBe(true);
+    expect(new Assembly(Opcode.Text, 'plain').isCompressed).toBe(false);
+    expect(new Assembly(Opcode.Text).isCompressed).toBe(false);
+  });
+
+  it('is no text before it is inflated: its octets may be any', () => {
+    const assembly = new Assembly(Opcode.Text, 'compressed');
+    assembly.append(piece(hex('c080'), { following: 1 }));
+    assembly.append(piece(hex('ff')));
+    expect(assembly.payload).toEqual(hex('c080ff'));
+  });
+});

@@ -468,6 +468,40 @@ describe('a refusal', () => {
     expect(refusal(400, 'no')).toEqual({ status: 400, headers: {}, body: 'no' });
   });
 
+  const twice = 'a header field that must be single came twice';
+  const many = Array.from({ length: 129 }, (): [string, string] => ['a', 'b']);
+
+  it.each([
+    ['many fields', adding(...many), 'more than 128 header fields'],
+    ['two keys', adding(['Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ==']), twice],
+    ['two lengths', adding(['Content-Length', '0'], ['content-length', '0']), twice],
+    ['another method', request(FIELDS, { method: 'PUT' }), 'a WebSocket is opened with GET'],
+    ['HTTP/1.0', request(FIELDS, { httpVersionMinor: 0 }), 'a WebSocket is opened with HTTP/1.1'],
+    ['a URL', request(FIELDS, { url: 'http://a/' }), 'malformed request target'],
+    ['no host', having('Host', undefined), 'missing Host'],
+    ['a body', adding(['Content-Length', '1']), 'an opening handshake has no body'],
+    ['another upgrade', having('Upgrade', 'h2c'), 'Upgrade is not websocket'],
+    ['no upgrade', having('Connection', 'close'), 'Connection does not name Upgrade'],
+    [
+      'half a key',
+      having('Sec-WebSocket-Key', 'dGhlIHNh'),
+      'Sec-WebSocket-Key is not 16 bytes of base64',
+    ],
+    ['a draft', having('Sec-WebSocket-Version', '8'), 'Sec-WebSocket-Version is not 13'],
+    [
+      'protocols that are none',
+      having('Sec-WebSocket-Protocol', 'a b'),
+      'malformed Sec-WebSocket-Protocol',
+    ],
+    [
+      'extensions that are none',
+      having('Sec-WebSocket-Extensions', ';'),
+      'malformed Sec-WebSocket-Extensions',
+    ],
+  ])('says what is wrong: %s', (_name, asked, body) => {
+    expect(readHandshake(asked)).toMatchObject({ body });
+  });
+
   it('H-18 repeats nothing that the peer sent', () => {
     const evil = 'EVIL\r\nSet-Cookie: a=b';
     const asked = [

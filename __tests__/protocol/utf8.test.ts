@@ -1,7 +1,9 @@
+import type * as buffers from 'node:buffer';
 import { Buffer, isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/protocol/errors';
-import { decodeText, invalidText, Utf8Validator } from '../../lib/protocol/utf8';
+import type * as utf8 from '../../lib/protocol/utf8';
+import { decodeText, invalidText, Utf8Validator, validText } from '../../lib/protocol/utf8';
 import { hex } from '../support/bytes';
 import { nearUtf8, offsets } from './arbitraries';
 import { cut } from './every-way';
@@ -133,7 +135,7 @@ describe('§8.1 the text of a message', () => {
   });
 });
 
-describe('how text is decoded, by its length (bench/micro.mjs)', () => {
+describe('how text is decoded, by its length (bench/micro)', () => {
   /** The encodings that Buffer was asked for, in turn. */
   function asked(bytes: Buffer, start: number, end: number): unknown[] {
     const spy = jest.spyOn(Buffer.prototype, 'toString');
@@ -150,14 +152,36 @@ describe('how text is decoded, by its length (bench/micro.mjs)', () => {
     ['a loop up to the last octet of ASCII', 11, '\x7f', []],
     ['UTF-8 where they are not ASCII', 10, 'é', ['utf8']],
     ['UTF-8 from 12 octets on', 12, 'a', ['utf8']],
-    ['UTF-8 up to 2047 octets', 2047, 'a', ['utf8']],
-    ['Latin-1 for ASCII of 2048 octets', 2048, 'a', ['latin1']],
-    ['UTF-8 for anything else of 2048 octets', 2048, 'é', ['utf8']],
+    ['UTF-8 up to 511 octets', 511, 'a', ['utf8']],
+    ['Latin-1 for ASCII of 512 octets', 512, 'a', ['latin1']],
+    ['UTF-16 for anything else of 512 octets', 512, 'é', ['utf16le']],
   ])('%s', (_name, length, pattern, encodings) => {
     for (const start of [0, 3, 3000]) {
       const bytes = Buffer.alloc(start + length).fill(pattern, start);
       expect(asked(bytes, start, start + length)).toEqual(encodings);
     }
+  });
+});
+
+describe('text that is known to be UTF-8', () => {
+  const TEXTS = ['', 'a', 'é', '€', '😀', 'a😀é€'].flatMap((text) =>
+    [1, 100, 511, 512, 5000].map((count) => text.repeat(count)),
+  );
+
+  it('is decoded as Buffer does it, at every length', () => {
+    for (const text of TEXTS) expect(validText(Buffer.from(text)) === text).toBe(true);
+  });
+
+  it('is decoded without ICU, too', () => {
+    jest.isolateModules(() => {
+      jest.doMock('node:buffer', () => ({
+        ...jest.requireActual<typeof buffers>('node:buffer'),
+        transcode: undefined,
+      }));
+      const plain = jest.requireActual<typeof utf8>('../../lib/protocol/utf8');
+      for (const text of TEXTS) expect(plain.validText(Buffer.from(text)) === text).toBe(true);
+      jest.dontMock('node:buffer');
+    });
   });
 });
 

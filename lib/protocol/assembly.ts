@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { CloseCode } from './close';
 import { ProtocolError } from './errors';
-import { applyMask } from './mask';
+import { copyMasked, type MaskedBytes } from './mask';
 import { Opcode, type DataOpcode } from './opcode';
-import { invalidText, Utf8Validator } from './utf8';
+import { invalidText, Utf8Validator, validText } from './utf8';
 
 /** An empty fragment costs its sender nothing, so it counts like this many. */
 const EMPTY_FRAGMENT_WEIGHT = 8;
@@ -13,12 +13,7 @@ const FIRST_CAPACITY = 256;
 const EMPTY = Buffer.alloc(0);
 
 /** A piece of payload: where it lies, how it is masked, how much is known to follow. */
-export interface Piece {
-  readonly source: Buffer;
-  readonly start: number;
-  readonly end: number;
-  /** The masking key, rotated to the first byte of the piece. */
-  readonly key: number;
+export interface Piece extends MaskedBytes {
   /** Bytes from the end of this piece to the end of the message, `Infinity` when unknown. */
   readonly following: number;
 }
@@ -78,8 +73,7 @@ export class Assembly {
     const from = this.#length;
     const to = from + piece.end - piece.start;
     this.#grow(to, to + piece.following);
-    piece.source.copy(this.#buffer, from, piece.start, piece.end);
-    applyMask(this.#buffer, from, to, piece.key);
+    copyMasked(piece, this.#buffer, from);
     this.#length = to;
     if (this.#validator?.push(this.#buffer, from, to) === false) throw invalidText();
   }
@@ -97,13 +91,13 @@ export class Assembly {
   finish(): string | Buffer {
     if (this.#validator === undefined) return this.payload;
     if (!this.#validator.isComplete) throw invalidText();
-    return this.#buffer.toString('utf8', 0, this.#length);
+    return validText(this.payload);
   }
 
   /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */
   #grow(needed: number, enough: number): void {
     if (needed <= this.#buffer.length) return;
-    const doubled = Math.max(FIRST_CAPACITY, this.#buffer.length * 2);
+    const doubled = Math.max(FIRST_CAPACITY, needed, this.#buffer.length * 2);
     // Not of Node's pool: messages that somebody keeps would pin it, and what was outgrown in it.
     const next = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, enough)));
     this.#buffer.copy(next, 0, 0, this.#length);

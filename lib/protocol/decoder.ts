@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Assembly } from './assembly';
 import { parseClose, type Close } from './close';
-import { detach } from './detach';
+import { detach, detachUnmasked } from './detach';
 import {
   checkCompressedSize,
   checkFrameStart,
@@ -248,15 +248,14 @@ export class Decoder implements FrameContext {
 
   #wholeMessage(chunk: Buffer, at: number): number {
     const end = at + this.#remaining;
-    applyMask(chunk, at, end, this.#key);
     this.#remaining = 0;
-    if (this.#isCompressed()) {
-      this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
-    } else if (this.#isText()) {
-      this.#sink.onMessage(decodeText(chunk, at, end), false);
-    } else {
-      this.#sink.onMessage(detach(chunk.subarray(at, end)), true);
+    if (!this.#isCompressed() && !this.#isText()) {
+      this.#sink.onMessage(detachUnmasked({ source: chunk, start: at, end, key: this.#key }), true);
+      return end;
     }
+    applyMask(chunk, at, end, this.#key);
+    if (this.#isCompressed()) this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
+    else this.#sink.onMessage(decodeText(chunk, at, end), false);
     return end;
   }
 

@@ -91,7 +91,7 @@ export class Inflater {
     return this.#remember(progress.output);
   }
 
-  /** As {@link now}, off the event loop and of any size: copies, and begins when what it returns is called. */
+  /** For what {@link now} did not take, off the event loop: copies, and begins when called again. */
   later(compressed: Buffer): (done: InflateCallback) => void {
     const progress = begin(Buffer.concat([compressed, TAIL]));
     return (done) => this.#goOn(progress, done);

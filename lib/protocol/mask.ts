@@ -1,7 +1,13 @@
 import type { Buffer } from 'node:buffer';
+import { makeMaskBlocks } from './mask-block';
 
-/** Below this many bytes a plain loop is faster than setting up words (bench/micro.mjs). */
+/** Below this many bytes a plain loop is faster than setting up words (bench/micro). */
 const WORDS_FROM = 48;
+
+/** From here on WebAssembly is faster, copying in and out and all (bench/micro). */
+const BLOCKS_FROM = 512;
+
+const maskBlocks = makeMaskBlocks();
 
 const keyBytes = new Uint8Array(4);
 const keyWord = new Int32Array(keyBytes.buffer);
@@ -20,6 +26,10 @@ let lastWords: Int32Array = new Int32Array(0);
  * @param key - the four bytes of the masking key, read as one big-endian number
  */
 export function applyMask(bytes: Buffer, start: number, end: number, key: number): void {
+  if (maskBlocks !== undefined && end - start >= BLOCKS_FROM) {
+    maskBlocks({ source: bytes, start, end, word: nativeWord(key) }, bytes, start);
+    return;
+  }
   if (end - start < WORDS_FROM) {
     applyByBytes(bytes, start, end, key);
     return;
@@ -31,6 +41,26 @@ export function applyMask(bytes: Buffer, start: number, end: number, key: number
   const wordsEnd = aligned + ((end - aligned) & ~3);
   applyByWords(buffer, byteOffset + aligned, byteOffset + wordsEnd, rotated);
   applyByBytes(bytes, wordsEnd, end, rotated);
+}
+
+/** Bytes under a masking key. */
+export interface MaskedBytes {
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** The key, rotated to the first of them. */
+  readonly key: number;
+}
+
+/** Copies `source[start..end)` to `target[at..)` with the masking key applied; the source stays as it is. */
+export function copyMasked(masked: MaskedBytes, target: Buffer, at: number): void {
+  const { source, start, end, key } = masked;
+  if (maskBlocks !== undefined && end - start >= BLOCKS_FROM) {
+    maskBlocks({ source, start, end, word: nativeWord(key) }, target, at);
+    return;
+  }
+  source.copy(target, at, start, end);
+  applyMask(target, at, at + end - start, key);
 }
 
 /**
