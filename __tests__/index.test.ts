@@ -4,6 +4,7 @@ import { attachWebSocket } from '../lib/express/attach';
 import { isWebSocketUpgrade } from '../lib/express/gate';
 import { reject } from '../lib/express/rejection';
 import { route } from '../lib/express/route';
+import { wsRouter } from '../lib/express/ws-router';
 import { CloseCode } from '../lib/protocol/close';
 
 describe('the public names', () => {
@@ -14,6 +15,7 @@ describe('the public names', () => {
       reject,
       CloseCode,
       isWebSocketUpgrade,
+      wsRouter,
     });
   });
 

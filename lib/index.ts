@@ -2,7 +2,7 @@ export { attachWebSocket } from './express/attach';
 export type { Attachment, CloseOptions, RouteSockets } from './express/attachment';
 export type { PerMessageDeflateOptions } from './express/compression';
 export { isWebSocketUpgrade } from './express/gate';
-export type { AttachOptions, ErrorOrigin, Middleware, Origins } from './express/options';
+export type { AttachOptions, ErrorOrigin, Middleware, Origins, Pipeline } from './express/options';
 export { reject, type Rejection } from './express/rejection';
 export {
   route,
@@ -15,6 +15,7 @@ export {
   type SocketOf,
   type TypesOf,
 } from './express/route';
+export { wsRouter, type WsRouter, type WsRouterOptions } from './express/ws-router';
 export { CloseCode } from './protocol/close';
 export type {
   SocketCloseEvent,

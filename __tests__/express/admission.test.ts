@@ -73,7 +73,7 @@ describe('O-1 origins', () => {
     it.each<[string, () => unknown, RegExp]>([
       ['a promise', async () => true, /true or false, got a promise/],
       ['nothing', () => undefined, /true or false, got undefined/],
-      ['a word', () => 'no', /true or false, got no/],
+      ['a word', () => 'no', /true or false, got 'no'/],
     ])('that returns %s lets nobody in, and says so', async (_what, origins, message) => {
       const onError = jest.fn();
       const given = { origins: origins as () => boolean };

@@ -98,18 +98,18 @@ describe('attachWebSocket', () => {
     [
       'something else among the routes',
       { routes: [echo, '/b'] },
-      'routes[1] must come from route(), got string',
+      'routes[1] must come from route() or wsRouter(), got string',
     ],
-    ['null among the routes', { routes: [null] }, 'routes[0] must come from route(), got null'],
+    ['null among the routes', { routes: [null] }, 'routes[0] must come from route() or wsRouter(), got null'],
     [
       'a handler among the routes',
       { routes: [() => undefined] },
-      'routes[0] must come from route(), got function',
+      'routes[0] must come from route() or wsRouter(), got function',
     ],
     [
       'something like a route',
       { routes: [{ path: '/a' }] },
-      'routes[0] must come from route(), got object',
+      'routes[0] must come from route() or wsRouter(), got object',
     ],
     ['exclusive as a word', { options: { exclusive: 'yes' } }, 'exclusive must be true or false'],
     [
@@ -143,7 +143,7 @@ describe('attachWebSocket', () => {
     expect(error).toBeInstanceOf(RangeError);
     expect([error.code, error.message]).toEqual([
       'ERR_WS_OUT_OF_RANGE',
-      "unmatched must be 'auto' or 'app' or 'ignore', got close",
+      "unmatched must be 'auto' or 'app' or 'ignore', got 'close'",
     ]);
   });
 

@@ -15,6 +15,7 @@ import {
   thrownBy,
   type Running,
 } from './harness';
+import { shown } from '../../lib/protocol/errors';
 
 const joining = (path: string) =>
   route(path, (socket, req) => {
@@ -331,7 +332,7 @@ describe('maxPendingHandshakes', () => {
       start([] as AnyRoute[], { maxPendingHandshakes: value as number }),
     ).rejects.toMatchObject({
       code: 'ERR_WS_OUT_OF_RANGE',
-      message: `maxPendingHandshakes must be an integer from 1 to ${Number.MAX_SAFE_INTEGER}, or Infinity, got ${value}`,
+      message: `maxPendingHandshakes must be an integer from 1 to ${Number.MAX_SAFE_INTEGER}, or Infinity, got ${shown(value)}`,
     });
   });
 });

@@ -4,6 +4,7 @@ import {
   resolveLimits,
   type LimitOptions,
 } from '../../lib/express/options';
+import { shown } from '../../lib/protocol/errors';
 import { thrownBy } from './harness';
 
 const MAX_SIZE = Number.MAX_SAFE_INTEGER;
@@ -123,7 +124,7 @@ describe('a number', () => {
       expect(error).toBeInstanceOf(RangeError);
       expect([error.code, error.message]).toEqual([
         'ERR_WS_OUT_OF_RANGE',
-        `${name} must be an integer from ${min} to ${max}, or Infinity, got ${String(value)}`,
+        `${name} must be an integer from ${min} to ${max}, or Infinity, got ${shown(value)}`,
       ]);
     });
 
@@ -142,7 +143,7 @@ describe('a number', () => {
       expect(error).toBeInstanceOf(RangeError);
       expect([error.code, error.message]).toEqual([
         'ERR_WS_OUT_OF_RANGE',
-        `messageRate.${name} must be an integer from 1 to ${max}, or Infinity, got ${String(value)}`,
+        `messageRate.${name} must be an integer from 1 to ${max}, or Infinity, got ${shown(value)}`,
       ]);
     });
   });
@@ -175,7 +176,7 @@ describe('a word', () => {
     expect(error).toBeInstanceOf(RangeError);
     expect([error.code, error.message]).toEqual([
       'ERR_WS_OUT_OF_RANGE',
-      `onBackpressure must be 'close' or 'drop', got ${String(value)}`,
+      `onBackpressure must be 'close' or 'drop', got ${shown(value)}`,
     ]);
   });
 });
@@ -216,7 +217,7 @@ describe('origins', () => {
     expect([error.code, error.message]).toEqual([
       'ERR_WS_INVALID_ARGUMENT',
       "origins must be 'same-origin', '*', a function, or a list of origins such as " +
-        `'https://example.com' without a path, got ${JSON.stringify(origins)}`,
+        `'https://example.com' without a path, got ${shown(origins)}`,
     ]);
   });
 });

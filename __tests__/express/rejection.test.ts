@@ -1,6 +1,7 @@
 import { reject, Rejection } from '../../lib/express/rejection';
 import { route } from '../../lib/express/route';
 import { refused, start, thrownBy } from './harness';
+import { shown } from '../../lib/protocol/errors';
 
 describe('reject', () => {
   it.each<[string, Rejection, unknown]>([
@@ -46,7 +47,7 @@ describe('reject', () => {
       expect(error).toBeInstanceOf(RangeError);
       expect([error.code, error.message]).toEqual([
         'ERR_WS_OUT_OF_RANGE',
-        `status must be an integer from 300 to 599, got ${String(status)}`,
+        `status must be an integer from 300 to 599, got ${shown(status)}`,
       ]);
     },
   );

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { route } from '../../lib/express/route';
 import { reject } from '../../lib/express/rejection';
 import { thrownBy } from './harness';
+import { shown } from '../../lib/protocol/errors';
 
 /** What it throws at arguments that the types would not let through. */
 function thrown(...args: readonly unknown[]): Error & { code?: string } {
@@ -121,9 +122,9 @@ describe('route', () => {
         true,
       ] as unknown[]
     ).map((protocols): [string, unknown[], string] => [
-      `protocols ${JSON.stringify(protocols)}`,
+      `protocols ${shown(protocols)}`,
       ['/ws', { protocols }, {}],
-      `protocols must be a list of different tokens (RFC 6455 §4.1), got ${JSON.stringify(protocols)}`,
+      `protocols must be a list of different tokens (RFC 6455 §4.1), got ${shown(protocols)}`,
     ]),
   ])('refuses %s', (_what, args, message) => {
     const error = thrown(...args);

@@ -175,6 +175,7 @@ describe('a message that is inflated later', () => {
         small,
         large(),
         frame.ping('p'),
+        frame.pong('q'),
         frame.text('b'),
         closeFrame(1000),
       ]),
@@ -182,7 +183,13 @@ describe('a message that is inflated later', () => {
     expect(heard).toEqual(['text a', 'text small']);
     expect([intake.isBusy, intake.isHalted, transport.isPaused()]).toEqual([true, true, true]);
     await until(() => heard.includes('close 1000'));
-    expect(heard.slice(2, 6)).toEqual(['text 300000 bytes', 'ping p', 'text b', 'close 1000']);
+    expect(heard.slice(2, 7)).toEqual([
+      'text 300000 bytes',
+      'ping p',
+      'pong q',
+      'text b',
+      'close 1000',
+    ]);
   });
 
   it('may be binary, and many', async () => {

@@ -1,6 +1,12 @@
 import express from 'express';
 import { createServer } from 'node:http';
-import { attachWebSocket, route, type AttachOptions, type RouteOptions } from '../../lib';
+import {
+  attachWebSocket,
+  route,
+  type AttachOptions,
+  type PerMessageDeflateOptions,
+  type RouteOptions,
+} from '../../lib';
 import { exactly } from './exactly';
 
 /*
@@ -10,6 +16,18 @@ import { exactly } from './exactly';
 declare const limit: number | undefined;
 
 route('/limits', { maxPayload: limit, idleTimeout: Infinity, messageRate: { messages: 5 } }, {});
+
+route('/compressed', { perMessageDeflate: true }, {});
+route('/compressed', { perMessageDeflate: { threshold: 0, contextTakeover: true } }, (socket) => {
+  exactly<string>()(socket.extensions);
+});
+route('/compressed', { perMessageDeflate: { level: limit, windowBits: 9, memLevel: 1 } }, {});
+
+// @ts-expect-error -- not what `ws` calls it
+route('/wrong', { perMessageDeflate: { serverNoContextTakeover: true } }, () => undefined);
+
+// @ts-expect-error -- a switch, or how
+route('/wrong', { perMessageDeflate: 15 }, () => undefined);
 
 route('/origins', { origins: (origin, req) => origin === req.headers.host }, {});
 route('/origins', { origins: ['https://example.com'] }, {});
@@ -86,5 +104,12 @@ attachWebSocket(app, app, []); // eslint-disable-line @typescript-eslint/no-unsa
 
 // @ts-expect-error -- a handler is no route
 attachWebSocket(app, server, [() => undefined]);
+
+attachWebSocket(app, server, [], { perMessageDeflate: true });
+
+// @ts-expect-error -- a number
+attachWebSocket(app, server, [], { perMessageDeflate: { level: 'best' } });
+
+export const compression: PerMessageDeflateOptions = { threshold: undefined };
 
 export const shared: AttachOptions & RouteOptions = { maxPayload: 1 };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { typeError } from '../protocol/errors';
+import { shown, typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { isThenable } from '../socket/user-code';
 import { hostOf, type App } from './app';
@@ -88,7 +88,7 @@ function askOrigins(
   const verdict: unknown = origins(origin, request);
   if (typeof verdict === 'boolean') return verdict;
   throw typeError(
-    `the origins function must return true or false, got ${isThenable(verdict) ? 'a promise' : String(verdict)}`,
+    `the origins function must return true or false, got ${isThenable(verdict) ? 'a promise' : shown(verdict)}`,
     'ERR_WS_INVALID_ARGUMENT',
   );
 }

@@ -64,14 +64,11 @@ export function answerWith(
   res: Response,
   onPass: (status: 404 | 500) => void,
 ): void {
-  if ('handle' in app) {
-    // Without a `next`, it answers with its own 404 and 500.
-    Reflect.apply(app, undefined, [req, res]);
-    return;
-  }
   const next = (error?: unknown): void => onPass(error === undefined ? 404 : 500);
+  // Without a `next`, an app answers with its own 404 and 500.
+  const rest = 'handle' in app ? [] : [next];
   void callSafely(
-    () => app(req, res, next),
+    (): unknown => Reflect.apply(app, undefined, [req, res, ...rest]),
     () => onPass(500),
   );
 }

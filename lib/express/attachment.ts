@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { CloseCode, serializeClose } from '../protocol/close';
 import { rangeError, typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
@@ -7,12 +8,13 @@ import { shutSocket, type Socket, type SocketTypes } from '../socket/socket';
 import { Admission } from './admission';
 import type { App } from './app';
 import type { Exchange } from './exchange';
-import { describePath } from './matcher';
+import { describePath, Matcher } from './matcher';
 import { Mount } from './mount';
 import { checkNumber } from './checks';
-import { resolveConnectionLimits, type AttachOptions } from './options';
+import { resolveConnectionLimits, type AttachOptions, type Pipeline } from './options';
 import type { AnyRoute, Route } from './route';
 import type { Gatekeeper } from './upgrade';
+import { declaredBy, isWsRouter, type Attachable, type Declared } from './ws-router';
 
 /** The live sockets of one route, with its types. */
 export interface RouteSockets<T extends SocketTypes> extends Audience<T['out']> {
@@ -70,6 +72,11 @@ const TIME = [undefined, 0, 2 ** 31 - 1] as const;
 /** The one implementation of {@link Attachment}. */
 export class LiveAttachment implements Attachment, Gatekeeper {
   readonly app: App;
+  readonly pipeline: Pipeline;
+  /** What routers have declared. */
+  readonly routers: readonly Declared[];
+  /** The paths that are the routers', as far as they say. */
+  readonly #claims: readonly Matcher[];
   readonly #mounts: ReadonlyMap<AnyRoute, Mount>;
   readonly #maxPending: number;
   readonly #pending = new Set<Exchange>();
@@ -77,14 +84,36 @@ export class LiveAttachment implements Attachment, Gatekeeper {
   /** Called when a socket or a handshake has gone, while closing. */
   #onGone: () => void = () => undefined;
 
-  constructor(app: App, routes: readonly AnyRoute[], options: AttachOptions) {
+  constructor(app: App, attached: readonly Attachable[], options: AttachOptions) {
+    const { maxPendingHandshakes = 1000, pipeline = 'routes' } = options;
     this.app = app;
-    const { maxPendingHandshakes = 1000 } = options;
+    this.pipeline = pipeline;
     this.#maxPending = checkNumber('maxPendingHandshakes', maxPendingHandshakes, COUNT);
     const total = new Admission(resolveConnectionLimits(options));
-    const mount = (route: AnyRoute): Mount =>
-      new Mount({ app, route, options, total, onGone: () => this.#onGone() });
-    this.#mounts = new Map(routes.map((route) => [route, mount(route)]));
+    const mount = (route: AnyRoute, matcher: Matcher | undefined): [AnyRoute, Mount] => [
+      route,
+      new Mount({ route, matcher, options, total, onGone: () => this.#onGone() }),
+    ];
+    this.routers = declaredBy(attached);
+    const plain = attached.filter((each): each is AnyRoute => !isWsRouter(each));
+    this.#mounts = new Map([
+      ...plain.map((route) => mount(route, new Matcher(app, route.path))),
+      ...this.routers.flatMap(({ routes }) => routes.map((route) => mount(route, undefined))),
+    ]);
+    this.#claims = this.routers.flatMap(({ claims }) =>
+      claims === undefined ? [] : [new Matcher(app, claims)],
+    );
+  }
+
+  /** A route as it runs here. */
+  mountOf(route: object): Mount | undefined {
+    // Whatever it is, looking for it is safe.
+    return this.#mounts.get(route as AnyRoute);
+  }
+
+  /** Whether a router has said that this path is its own. */
+  claims(request: IncomingMessage): boolean {
+    return this.#claims.some((claim) => claim.matches(request));
   }
 
   /** The routes as they run here. */

@@ -1,4 +1,4 @@
-import { rangeError, typeError } from '../protocol/errors';
+import { rangeError, shown, typeError } from '../protocol/errors';
 
 /**
  * Checks a number of an option; `Infinity` is allowed besides, on purpose.
@@ -22,14 +22,14 @@ export function checkInteger(
 ): number {
   if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return Number(value);
   throw rangeError(
-    `${name} must be an integer from ${min} to ${max}${besides}, got ${String(value)}`,
+    `${name} must be an integer from ${min} to ${max}${besides}, got ${shown(value)}`,
   );
 }
 
 /** Checks a switch: what is only truthy may have been meant otherwise. */
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw typeError(`${name} must be true or false, got ${String(value)}`, 'ERR_WS_INVALID_ARGUMENT');
+  throw typeError(`${name} must be true or false, got ${shown(value)}`, 'ERR_WS_INVALID_ARGUMENT');
 }
 
 /** Checks a value that is one of a few words. */
@@ -41,7 +41,7 @@ export function checkChoice<const T extends string>(
   const found = choices.find((choice) => choice === value);
   if (found !== undefined) return found;
   const words = choices.map((choice) => `'${choice}'`).join(' or ');
-  throw rangeError(`${name} must be ${words}, got ${String(value)}`);
+  throw rangeError(`${name} must be ${words}, got ${shown(value)}`);
 }
 
 /** Refuses what is no object, and names that mean nothing: an option with a typo would be none. */
@@ -50,7 +50,7 @@ export function checkObject(name: string, value: unknown, known: readonly string
   const unknown = isObject ? Object.keys(value).find((each) => !known.includes(each)) : '';
   if (isObject && unknown === undefined) return;
   throw typeError(
-    `${name} must be an object of ${known.join(', ')}, got ${unknown === '' ? String(value) : `'${unknown}'`}`,
+    `${name} must be an object of ${known.join(', ')}, got ${unknown === '' ? shown(value) : `'${unknown}'`}`,
     'ERR_WS_INVALID_ARGUMENT',
   );
 }

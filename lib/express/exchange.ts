@@ -29,6 +29,9 @@ const NOT_ON_101 = [
   'sec-websocket-extensions',
 ];
 
+/** What throws once the headers are out. */
+const LATE = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead'];
+
 /** What middleware or `reject` may have said of another body, or of the connection: it is ours to say. */
 const NOT_ON_REFUSAL = ['content-encoding', 'etag', 'keep-alive', 'trailer', 'transfer-encoding'];
 
@@ -76,6 +79,7 @@ export class Exchange extends Alarm {
   #onSettled: (outcome: Outcome) => void = nobody;
   #onBroken: (error: unknown) => void = nobody;
   #takeover: Takeover = nobody;
+  #waitingSince: number | undefined = undefined;
 
   constructor(app: App, request: IncomingMessage, transport: Duplex, head: Buffer) {
     super();
@@ -105,10 +109,24 @@ export class Exchange extends Alarm {
     this.#onBroken = listener;
   }
 
-  /** Gives user code this long to decide, and notices when the client leaves meanwhile. */
+  /**
+   * Gives user code this long to decide, from the first time this is called, and notices when the
+   * client leaves meanwhile.
+   */
   wait(ms: number): void {
-    this.#transport.on('data', this.#onData).on('end', this.#onLeft).on('close', this.#onLeft);
-    clock.set(this, ms);
+    const now = performance.now();
+    if (this.#waitingSince === undefined) {
+      this.#waitingSince = now;
+      this.#transport.on('data', this.#onData).on('end', this.#onLeft).on('close', this.#onLeft);
+    }
+    clock.set(this, ms - (now - this.#waitingSince));
+  }
+
+  /** Has the app run for it, which may answer; the decision stays open until it does. */
+  runApp(): void {
+    answerWith(this.#app, this.request, this.response, (status) => {
+      this.refuse(refusal(status, ''));
+    });
   }
 
   /** Answers 101 with these headers, and what middleware put onto the response. */
@@ -188,6 +206,7 @@ export class Exchange extends Alarm {
     for (const name of NOT_ON_REFUSAL) response.removeHeader(name);
     response.setHeader('Connection', 'close');
     response.setHeader('Content-Length', Buffer.byteLength(text));
+    response.once('finish', () => ignoreLateHeaders(response));
     response.end(text);
   }
 
@@ -265,6 +284,7 @@ export class Exchange extends Alarm {
     this.#transport.off('drain', this.#onDrain);
     Object.assign(this.request, { res: undefined });
     response.destroyed = true;
+    ignoreLateHeaders(response);
     process.nextTick(() => response.emit('close'));
   }
 
@@ -277,6 +297,15 @@ export class Exchange extends Alarm {
     this.#state = outcome;
     clock.clear(this);
   }
+}
+
+/**
+ * Middleware that is slow may answer when we have: what it writes then is dropped, but a header would
+ * throw, in a callback of its own where nobody catches.
+ */
+function ignoreLateHeaders(response: Response): void {
+  const ignore = (): Response => response;
+  for (const name of LATE) Object.defineProperty(response, name, { value: ignore, writable: true });
 }
 
 /** A Duplex is all that a response needs of its socket (seen on Node 20). */

@@ -6,9 +6,12 @@ import { asksForWebSocket, isOriginForm, refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
 import type { LiveAttachment } from './attachment';
 import { Exchange, ignoreError } from './exchange';
+import { findInApp, type Owned } from './find-in-app';
 import { describePath, type Match } from './matcher';
 import type { Mount } from './mount';
+import type { Exit } from './passage';
 import { replay } from './replay';
+import type { AnyRoute } from './route';
 import { Unanswered } from './unanswered';
 import { Upgrade } from './upgrade';
 
@@ -75,11 +78,7 @@ class Gate {
   add(entry: Entry): void {
     // What was closed has made room.
     const live = this.#entries.filter(({ attachment }) => !attachment.isClosing);
-    const taken = new Set(live.flatMap(({ attachment }) => pathsOf(attachment)));
-    for (const path of pathsOf(entry.attachment)) {
-      if (taken.has(path)) throw pathTaken(path);
-      taken.add(path);
-    }
+    checkFree([...live, entry].map(({ attachment }) => attachment));
     if (this.#entries.length === 0) this.#listen();
     if (entry.exclusive) this.#keepToOurselves();
     this.#entries = [...live, entry];
@@ -119,8 +118,8 @@ class Gate {
   #find(request: IncomingMessage): Found | undefined {
     for (const entry of this.#entries) {
       for (const mount of entry.attachment.mounts) {
-        const match = mount.matcher.match(request);
-        if (match.kind !== 'miss') return { entry, mount, match };
+        const match = mount.matcher?.match(request);
+        if (match !== undefined && match.kind !== 'miss') return { entry, mount, match };
       }
     }
     return undefined;
@@ -141,22 +140,53 @@ class Gate {
   }
 
   #onUnmatched(arrival: Arrival): void {
-    const entry = this.#whoAnswers();
+    const entry = this.#claimant(arrival.request) ?? this.#whoAnswers();
     if (entry === undefined) {
       this.#leave(arrival);
       return;
     }
+    const { attachment, reapAfter } = entry;
     const exchange = this.#exchange(entry, arrival);
-    if (isOriginForm(arrival.request.url)) exchange.answerByApp();
-    else exchange.refuse(refusal(400, 'malformed request target'));
+    if (!isOriginForm(arrival.request.url)) {
+      exchange.refuse(refusal(400, 'malformed request target'));
+    } else if (attachment.routers.length === 0) {
+      exchange.answerByApp();
+    } else {
+      const find = (exit: Exit): Owned | undefined => this.#ownerOf(exit);
+      findInApp(exchange, { keeper: attachment, timeout: reapAfter, find });
+    }
   }
 
-  /** Whose app answers what no route matches; nobody's when a neighbour may want it. */
+  /** Whose router has said that the path is its own. */
+  #claimant(request: IncomingMessage): Entry | undefined {
+    return this.#byLife().find(({ attachment }) => attachment.claims(request));
+  }
+
+  /**
+   * Whose app answers what no route matches, one with routers before others; nobody's when a
+   * neighbour may want it.
+   */
   #whoAnswers(): Entry | undefined {
     const isAuto = !this.#hasNeighbours();
-    return this.#entries.find(
+    const answering = this.#byLife().filter(
       ({ unmatched }) => unmatched === 'app' || (unmatched === 'auto' && isAuto),
     );
+    return answering.find(({ attachment }) => attachment.routers.length > 0) ?? answering[0];
+  }
+
+  /** Those that are open before those that refuse. */
+  #byLife(): Entry[] {
+    const isClosing = ({ attachment }: Entry): number => Number(attachment.isClosing);
+    return [...this.#entries].sort((one, other) => isClosing(one) - isClosing(other));
+  }
+
+  /** A route that was reached in the app, on whichever attachment of this server it is. */
+  #ownerOf(exit: Exit): Owned | undefined {
+    const owned = this.#entries.map(({ attachment }) => ({
+      keeper: attachment,
+      mount: attachment.mountOf(exit),
+    }));
+    return owned.find((each): each is typeof each & Owned => each.mount !== undefined);
   }
 
   #hasNeighbours(): boolean {
@@ -192,7 +222,9 @@ class Gate {
   }
 
   #claims(request: IncomingMessage): boolean {
-    return isWebSocketUpgrade(request) && this.#find(request)?.entry.exclusive === true;
+    if (!isWebSocketUpgrade(request)) return false;
+    const entry = this.#find(request)?.entry ?? this.#claimant(request);
+    return entry?.exclusive === true;
   }
 }
 
@@ -243,9 +275,30 @@ class Reaper extends Alarm {
   }
 }
 
-function pathsOf({ mounts }: LiveAttachment): string[] {
-  return [...mounts].flatMap(({ route: { path } }) =>
-    Array.isArray(path) ? path.map(describePath) : [describePath(path as string)],
+/** A path and a router may be on a server once; where a router is mounted is up to the app. */
+function checkFree(attachments: readonly LiveAttachment[]): void {
+  const taken = new Set<unknown>();
+  const take = (place: unknown, makeError: () => Error): void => {
+    if (taken.has(place)) throw makeError();
+    taken.add(place);
+  };
+  for (const { mounts, routers } of attachments) {
+    for (const { route, matcher } of mounts) {
+      if (matcher === undefined) continue;
+      for (const path of pathsOf(route)) take(path, () => pathTaken(path));
+    }
+    for (const router of routers) take(router, routerTaken);
+  }
+}
+
+function pathsOf({ path }: AnyRoute): string[] {
+  return Array.isArray(path) ? path.map(describePath) : [describePath(path)];
+}
+
+function routerTaken(): Error {
+  return stateError(
+    'this router is on this server already, until the attachment that has it is closed',
+    'ERR_WS_PATH_TAKEN',
   );
 }
 

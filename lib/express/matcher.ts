@@ -31,22 +31,38 @@ export class Matcher {
         this.#match = { kind: 'match', params: req.params };
       });
     } catch (error) {
-      throw typeError(
-        `Express refuses the path ${describePath(path)}: ${(error as Error).message}`,
-        'ERR_WS_INVALID_ARGUMENT',
-      );
+      throw refusedPath(path, error);
     }
+  }
+
+  /** Whether it matches, or would if it could be decoded; the request stays as it was. */
+  matches(request: IncomingMessage): boolean {
+    const { params, route } = request as IncomingMessage & { params?: unknown; route?: unknown };
+    const { kind } = this.match(request);
+    Object.assign(request, { params, route });
+    return kind !== 'miss';
   }
 
   /** Matches the request; on a match its `params` are set. */
   match(request: IncomingMessage): Match {
     this.#match = MISS;
+    const { next } = request as Request;
     // A router reads url and method, and passes the response on to handlers; ours takes none.
     this.#router(request as Request, undefined as unknown as Response, (error?: unknown) => {
       if (error !== undefined && error !== null) this.#match = { kind: 'error', error };
     });
+    // What Express' own methods on the response pass errors to: the app's, where the request is in it.
+    Object.assign(request, { next });
     return this.#match;
   }
+}
+
+/** Express does not take this for a path. */
+export function refusedPath(path: Path, error: unknown): TypeError {
+  return typeError(
+    `Express refuses the path ${describePath(path)}: ${(error as Error).message}`,
+    'ERR_WS_INVALID_ARGUMENT',
+  );
 }
 
 /** A path as it was written, for error messages and for comparing. */

@@ -7,7 +7,7 @@ import {
   type Response,
 } from 'express';
 import type { IncomingMessage } from 'node:http';
-import { typeError } from '../protocol/errors';
+import { shown, typeError } from '../protocol/errors';
 import type { Refusal } from '../protocol/handshake';
 import { Rooms } from '../rooms/rooms';
 import { Observer } from '../socket/observer';
@@ -15,9 +15,8 @@ import type { SocketSettings } from '../socket/settings';
 import type { Socket } from '../socket/socket';
 import { callSafely } from '../socket/user-code';
 import { Admission } from './admission';
-import type { App } from './app';
 import { makeCodec } from './codec';
-import { describePath, Matcher } from './matcher';
+import { describePath, type Matcher } from './matcher';
 import {
   resolveConnectionLimits,
   resolveLimits,
@@ -40,8 +39,9 @@ export type Chain = (req: Request, res: Response, done: (result: ChainResult) =>
 
 /** What a mount is made of. */
 export interface MountTerms {
-  readonly app: App;
   readonly route: AnyRoute;
+  /** `undefined` for a route of a router: only the app knows when it is reached. */
+  readonly matcher: Matcher | undefined;
   readonly options: AttachOptions;
   /** Counts for the whole attach. */
   readonly total: Admission;
@@ -53,7 +53,8 @@ export interface MountTerms {
 export class Mount {
   readonly route: AnyRoute;
   readonly limits: Limits;
-  readonly matcher: Matcher;
+  /** `undefined` for a route of a router. */
+  readonly matcher: Matcher | undefined;
   /** Middleware of the attach and of the route, or `undefined` where there is none. */
   readonly chain: Chain | undefined;
   readonly settings: SocketSettings;
@@ -67,12 +68,12 @@ export class Mount {
 
   readonly #onGone: () => void;
 
-  constructor({ app, route, options, total, onGone }: MountTerms) {
+  constructor({ route, matcher, options, total, onGone }: MountTerms) {
     const limits = resolveLimits(route.options, options);
     const codec = makeCodec(route.options.receive, route.options.send);
     this.route = route;
     this.limits = limits;
-    this.matcher = new Matcher(app, route.path);
+    this.matcher = matcher;
     this.chain = makeChain([options.use ?? [], route.options.use ?? []]);
     this.rooms = new Rooms(limits, codec);
     const own = new Admission(resolveConnectionLimits(route.options));
@@ -151,7 +152,7 @@ function flatten(use: Middleware): RequestHandler[] {
   if (Array.isArray(use)) return use.flatMap(flatten);
   if (typeof use !== 'function') {
     throw typeError(
-      `use must be Express middleware or a list of it, got ${String(use)}`,
+      `use must be Express middleware or a list of it, got ${shown(use)}`,
       'ERR_WS_INVALID_ARGUMENT',
     );
   }
@@ -184,7 +185,7 @@ function isErrorHandler(
 }
 
 /** Express takes what is falsy for no error at all, and some words for an order. */
-function asError(thrown: unknown): unknown {
+export function asError(thrown: unknown): unknown {
   return Object(thrown) === thrown
     ? thrown
     : new Error(`middleware threw ${String(thrown)}`, { cause: thrown });

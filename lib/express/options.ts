@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { DeflateOptions } from '../protocol/deflate';
-import { typeError } from '../protocol/errors';
+import { shown, typeError } from '../protocol/errors';
 import type { Socket } from '../socket/socket';
 import type { RateLimit } from '../socket/token-bucket';
 import { checkChoice, checkNumber, checkObject } from './checks';
@@ -80,10 +80,21 @@ export interface ErrorOrigin {
   readonly req?: IncomingMessage | undefined;
 }
 
+/** What runs for an upgrade on a route: what the routes say, or the app before it. */
+export type Pipeline = 'routes' | 'app';
+
 /** Options of `attachWebSocket`. */
 export interface AttachOptions extends LimitOptions {
   /** Middleware for all routes, before their own. */
   readonly use?: Middleware | undefined;
+  /**
+   * What an upgrade on a route goes through before `use` and `auth`: nothing of the app (`'routes'`, the
+   * default), or everything that was registered on it before `attachWebSocket` (`'app'`): session,
+   * logging, redirects. So attach behind these, and in front of a handler that answers everything, such
+   * as a 404. Whoever answers there has answered; what `use` and `auth` throw goes to the app's error
+   * handlers. `handshakeTimeout` covers all of it.
+   */
+  readonly pipeline?: Pipeline | undefined;
   /** Handshakes under way at a time; more get 503. Default 1000. */
   readonly maxPendingHandshakes?: number | undefined;
   /**
@@ -238,7 +249,7 @@ function checkOrigins(origins: unknown): Origins {
   if (Array.isArray(origins) && origins.every(isOrigin)) return origins;
   throw typeError(
     `origins must be 'same-origin', '*', a function, or a list of origins such as ` +
-      `'https://example.com' without a path, got ${JSON.stringify(origins)}`,
+      `'https://example.com' without a path, got ${shown(origins)}`,
     'ERR_WS_INVALID_ARGUMENT',
   );
 }

@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { rangeError, typeError } from '../protocol/errors';
+import { rangeError, shown, typeError } from '../protocol/errors';
 import { refusal, type Refusal } from '../protocol/handshake';
 
 /** An HTTP answer instead of a WebSocket, made by {@link reject}. */
@@ -33,7 +33,7 @@ export function reject(
   headers: Readonly<Record<string, string>> = {},
 ): Rejection {
   if (!Number.isInteger(status) || status < 300 || status > 599) {
-    throw rangeError(`status must be an integer from 300 to 599, got ${String(status)}`);
+    throw rangeError(`status must be an integer from 300 to 599, got ${shown(status)}`);
   }
   for (const [name, value] of Object.entries(headers)) {
     validateHeaderName(name);

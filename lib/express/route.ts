@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Request } from 'express';
 import type { RouteParameters, ParamsDictionary } from 'express-serve-static-core';
 import { isToken } from '../protocol/header';
-import { typeError } from '../protocol/errors';
+import { shown, typeError } from '../protocol/errors';
 import type { Sendable } from '../socket/outgoing';
 import type { Issue } from '../socket/settings';
 import type { Socket, SocketTypes } from '../socket/socket';
@@ -39,6 +39,7 @@ export interface RouteOptions<
   Auth = unknown,
   Receive extends Schema = Schema,
   Send extends Schema = Schema,
+  Params = ParamsOf<P>,
 > extends LimitOptions {
   /** Express middleware, run on the real request and response before the 101. What answers has answered. */
   readonly use?: Middleware | undefined;
@@ -51,7 +52,7 @@ export interface RouteOptions<
    * `?? false`. An `expiresAt` (Date or milliseconds since the epoch) in the
    * context closes the socket then, with 1008.
    */
-  readonly auth?: ((req: Request<ParamsOf<P>>, info: AuthInfo) => Auth) | undefined;
+  readonly auth?: ((req: Request<Params>, info: AuthInfo) => Auth) | undefined;
   /** What text messages must be, as JSON: others never reach the handler. */
   readonly receive?: Receive | undefined;
   /** What `send` takes; it is sent as JSON. */
@@ -96,8 +97,8 @@ export type AnyRoute = Route;
 export type SocketOf<R extends AnyRoute> = R extends Route<infer T> ? Socket<T> : never;
 
 /** The types of a route without options. */
-export interface PlainTypes<P extends Path> {
-  params: ParamsOf<P>;
+export interface PlainTypes<P extends Path, Params extends object = ParamsOf<P>> {
+  params: Params;
   context: undefined;
   protocol: '';
   in: string | Buffer;
@@ -111,8 +112,9 @@ export interface TypesOf<
   Auth,
   Receive extends Schema,
   Send extends Schema,
+  Params extends object = ParamsOf<P>,
 > {
-  params: ParamsOf<P>;
+  params: Params;
   context: ContextOf<Auth>;
   /** `''`: a client may offer none. */
   protocol: Protocols[number] | '';
@@ -183,7 +185,7 @@ function checkProtocols(protocols: unknown): void {
   const isList = Array.isArray(protocols) && protocols.every((name) => typeof name === 'string');
   if (!isList || !protocols.every(isToken) || new Set(protocols).size !== protocols.length) {
     throw invalid(
-      `protocols must be a list of different tokens (RFC 6455 §4.1), got ${JSON.stringify(protocols)}`,
+      `protocols must be a list of different tokens (RFC 6455 §4.1), got ${shown(protocols)}`,
     );
   }
 }

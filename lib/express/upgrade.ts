@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { NextFunction } from 'express';
 import { CloseCode } from '../protocol/close';
 import { negotiateDeflate } from '../protocol/deflate';
 import { typeError } from '../protocol/errors';
@@ -17,15 +18,20 @@ import {
   startSocket,
   type SocketIdentity,
 } from '../socket/socket';
+import { callSafely } from '../socket/user-code';
 import { checkOrigin } from './admission';
 import { addressOf, type App } from './app';
 import type { Exchange, Outcome } from './exchange';
-import type { Chain, Mount } from './mount';
+import type { Matcher } from './matcher';
+import { asError, type Chain, type Mount } from './mount';
+import type { Pipeline } from './options';
+import { enterApp } from './passage';
 import { Rejection } from './rejection';
 
 /** What an upgrade needs of the attachment it belongs to. */
 export interface Gatekeeper {
   readonly app: App;
+  readonly pipeline: Pipeline;
   /** Whether sockets are closed as soon as they open. */
   readonly isClosing: boolean;
   /** Why no upgrade is let in at all. */
@@ -39,8 +45,9 @@ export interface Gatekeeper {
 /**
  * One upgrade on a route, from the matched request to an open socket or an HTTP answer.
  *
- * Handshake, origin, limits, `use`, `auth`, subprotocol, 101, `open`: in this order, and each of
- * them may refuse. Without `use` and `auth`, all of it happens before the event returns.
+ * Handshake, origin, limits, the app where the pipeline is its, `use`, `auth`, subprotocol, 101,
+ * `open`: in this order, and each of them may refuse. Without `use`, `auth` and the app, all of it
+ * happens before the event returns.
  */
 export class Upgrade {
   readonly #keeper: Gatekeeper;
@@ -48,8 +55,12 @@ export class Upgrade {
   readonly #exchange: Exchange;
   #address = '';
   #abort: AbortController | undefined = undefined;
+  /** How the app goes on, while the upgrade stands in it. */
+  #next: NextFunction | undefined;
 
-  constructor(keeper: Gatekeeper, mount: Mount, exchange: Exchange) {
+  /** `next` where it was found in the app. */
+  constructor(keeper: Gatekeeper, mount: Mount, exchange: Exchange, next?: NextFunction) {
+    this.#next = next;
     this.#keeper = keeper;
     this.#mount = mount;
     this.#exchange = exchange;
@@ -59,20 +70,32 @@ export class Upgrade {
   /** Never rejects. */
   async run(): Promise<void> {
     const exchange = this.#exchange;
-    const { chain, route } = this.#mount;
     try {
       const offer = this.#admit();
       if ('status' in offer) {
         exchange.refuse(offer);
         return;
       }
-      const isAsked = chain !== undefined || route.options.auth !== undefined;
-      const context = isAsked ? await this.#askUser() : undefined;
+      const context = this.#isAsked() ? await this.#askUser() : undefined;
+      // From here on it is not the app's any more.
+      this.#next = undefined;
       // The client may have left meanwhile, the time may be up, or middleware has answered.
       if (exchange.isPending) this.#accept(offer, context);
     } catch (error) {
-      exchange.refuse(this.#refusalFor(error));
+      this.#onThrown(error);
     }
+  }
+
+  #isAsked(): boolean {
+    const { chain, route } = this.#mount;
+    return (
+      chain !== undefined || route.options.auth !== undefined || this.#appMatcher() !== undefined
+    );
+  }
+
+  /** Set where the app is asked first. */
+  #appMatcher(): Matcher | undefined {
+    return this.#keeper.pipeline === 'app' ? this.#mount.matcher : undefined;
   }
 
   /** What can be decided at once; from here on a place is taken. */
@@ -98,13 +121,15 @@ export class Upgrade {
     this.#abort?.abort();
   }
 
-  /** `use`, then `auth`: what the context is to be. Throws what they throw, and rejections. */
+  /** The app, `use`, then `auth`: what the context is to be. Throws what they throw, and rejections. */
   async #askUser(): Promise<unknown> {
     const exchange = this.#exchange;
     const { chain, route, limits } = this.#mount;
     const refused = this.#keeper.pend(exchange);
     if (refused !== undefined) throw new Rejection(refused);
     exchange.wait(limits.handshakeTimeout);
+    const matcher = this.#appMatcher();
+    if (matcher !== undefined) await this.#passApp(matcher);
     if (chain !== undefined) await runChain(chain, exchange);
     const { auth } = route.options;
     if (auth === undefined || !exchange.isPending) return undefined;
@@ -113,6 +138,41 @@ export class Upgrade {
     if (context === false || context === null) throw new Rejection(refusal(403, ''));
     if (context instanceof Rejection) throw context;
     return context;
+  }
+
+  /** Resolves when the app has passed it on to where it was attached; stays open when it answers. */
+  #passApp(matcher: Matcher): Promise<void> {
+    const exchange = this.#exchange;
+    return new Promise((resolve, reject) => {
+      enterApp(exchange, (exit, next) => {
+        if (exit !== this.#keeper) return 'passed';
+        // The app has its own parameters on the request, and may have rewritten the URL.
+        const match = matcher.match(exchange.request);
+        if (match.kind === 'miss') return 'passed';
+        this.#next = next;
+        // What Express says of a path that it cannot decode.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
+        if (match.kind === 'error') reject(match.error);
+        else resolve();
+        return 'taken';
+      });
+    });
+  }
+
+  /** In the app, what was thrown is for its error handlers. */
+  #onThrown(error: unknown): void {
+    const exchange = this.#exchange;
+    const next = this.#next;
+    const answer = this.#refusalFor(error);
+    const isRefusal = error instanceof Rejection && error !== LEFT;
+    if (next === undefined || isRefusal || !exchange.isPending) {
+      exchange.refuse(answer);
+      return;
+    }
+    void callSafely(
+      () => next(error === LEFT ? undefined : asError(error)),
+      () => exchange.refuse(answer),
+    );
   }
 
   #accept({ accept, protocols, extensions }: Offer, context: unknown): void {
@@ -172,6 +232,9 @@ export class Upgrade {
   }
 }
 
+/** By next('router'): on its way through the app, the request would meet the 404 next. */
+const LEFT = new Rejection(refusal(404, ''));
+
 const NO_PARAMS: object = Object.freeze({});
 
 /** Parameters come in an object without a prototype, which takes 0.3 kB even when it is empty. */
@@ -187,8 +250,7 @@ function runChain(chain: Chain, { request, response }: Exchange): Promise<void> 
         resolve();
         return;
       }
-      // next('router'): on its way through the app, the request would meet the 404 next.
-      const reason = result.kind === 'error' ? result.error : new Rejection(refusal(404, ''));
+      const reason = result.kind === 'error' ? result.error : LEFT;
       // Express hands on what user code threw, whatever it is.
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- see above
       reject(reason);
