@@ -165,8 +165,8 @@ describe('compression for many', () => {
 describe('what is compressed at once', () => {
   it.each([
     [0, true],
-    [32_768, true],
-    [32_769, false],
+    [65_536, true],
+    [65_537, false],
   ])('%i bytes: %p', (length, isQuick) => {
     expect(Deflater.isQuick(length)).toBe(isQuick);
   });
@@ -216,4 +216,23 @@ describe('memory for it', () => {
     deflater.now(Buffer.alloc(100));
     expect(spy.mock.calls[0]![1]).toMatchObject({ windowBits: 13 });
   });
+
+  it.each([
+    [1, 3, 4096],
+    [511, 3, 4096],
+    [512, 4, 4096],
+    [5000, 7, 5000],
+    [100_000, 8, 65_536],
+  ])('of %i bytes has memLevel %i, and room for %i at a time', (length, memLevel, chunkSize) => {
+    const spy = jest.spyOn(zlib, 'deflateRawSync');
+    deflateAlone(Buffer.alloc(length), terms(false), OPTIONS);
+    expect(spy.mock.calls[0]![1]).toMatchObject({ memLevel, chunkSize });
+  });
+});
+
+it('what was compressed elsewhere is not kept where nothing may refer to it', async () => {
+  const deflater = new Deflater(terms(false), OPTIONS);
+  const payload = Buffer.alloc(400, 'alpha beta ');
+  expect(() => deflater.sent(payload)).not.toThrow();
+  expect(deflater.now(payload)).toEqual(deflateAlone(payload, terms(false), OPTIONS));
 });

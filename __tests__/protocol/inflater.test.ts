@@ -227,8 +227,8 @@ describe('the event loop', () => {
   });
 
   it.each([
-    [16_384, true],
-    [16_385, false],
+    [65_536, true],
+    [65_537, false],
   ])('waits for input of %i bytes: %p', async (length, isQuick) => {
     // One stored block: five bytes in front, one behind.
     const payload = randomBytes(length - 6);
@@ -321,5 +321,25 @@ describe('RFC 7692 §7.2.2 one conversation', () => {
       },
     );
     await fc.assert(property);
+  });
+});
+
+describe('a stream behind a final block', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  it('has as much room in zlib as is left of maxPayload', () => {
+    const spy = jest.spyOn(zlib, 'inflateRawSync');
+    inflater(true, 100).now(finals(Buffer.alloc(60, 'x'), Buffer.alloc(30, 'y')));
+    const left = spy.mock.calls.map(([, options]) => options?.maxOutputLength);
+    expect(left).toEqual([100, 40, 10]);
+  });
+});
+
+describe('the words of a fault say what is wrong', () => {
+  it.each([
+    ['too many final blocks', emptyFinals(65), 'too many final blocks (RFC 7692 §7.2.2)'],
+    ['too much', deflateAlone(Buffer.alloc(200)), 'message is above maxPayload once inflated'],
+  ])('%s', (_name, compressed, words) => {
+    expect(() => inflater(true, 100).now(compressed)).toThrow(words);
   });
 });

@@ -220,7 +220,7 @@ describe('a message that is inflated later', () => {
     ['not UTF-8: 1007', packed(Buffer.alloc(300_000, 0xff)), 'fault 1007'],
     [
       'not deflate: 1007',
-      clientFrame({ first: 0xc1, payload: Buffer.alloc(20_000, 6) }),
+      clientFrame({ first: 0xc1, payload: Buffer.alloc(70_000, 6) }),
       'fault 1007',
     ],
   ])('is a fault of the peer when it is %s; nothing follows', async (_name, bytes, expected) => {

@@ -60,8 +60,8 @@ export function checkOrigin(
   app: App,
   request: IncomingMessage,
   origins: Origins,
+  origin: string | undefined,
 ): Refusal | undefined {
-  const { origin } = request.headers;
   return isAllowed(app, request, origins, origin) ? undefined : refusal(403, ORIGIN_REFUSED);
 }
 

@@ -35,15 +35,27 @@ const LATE = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeH
 /** What middleware or `reject` may have said of another body, or of the connection: it is ours to say. */
 const NOT_ON_REFUSAL = ['content-encoding', 'etag', 'keep-alive', 'trailer', 'transfer-encoding'];
 
-/** Takes over the transport of an accepted exchange, and what the client has sent already. */
-export type Takeover = (transport: Duplex, head: Buffer) => void;
-
 /** How an exchange ended: as a WebSocket, with an HTTP answer, or with the client leaving. */
 export type Outcome = 'accepted' | 'answered' | 'gone';
 
-/** Whoever is not there yet. */
-function nobody(): void {
-  // What is told before somebody asks is told to nobody.
+/** Takes over the transport of an accepted exchange, and what the client has sent already. */
+export type Takeover = (transport: Duplex, head: Buffer) => void;
+
+/** Who hears what comes of an exchange. */
+export interface ExchangeOwner {
+  /** It has been decided. Called once. */
+  onSettled(outcome: Outcome): void;
+  /** The response cannot be written, because middleware's hooks into it throw. */
+  onBroken?(error: unknown): void;
+}
+
+/** How an exchange hears its transport and its response, while it has to. */
+interface Listeners {
+  readonly data: (chunk: Buffer) => void;
+  readonly left: () => void;
+  readonly abandoned: () => void;
+  readonly drain: () => void;
+  readonly finish: () => void;
 }
 
 /** To be the first listener on every connection that Node hands over: nobody else listens. */
@@ -65,7 +77,7 @@ export function ignoreError(): void {
  *              └───────────────────┴──────────────────▶ │   gone   │  destroyed
  *                                                       └──────────┘
  * ```
- * Invariants: the settled listener is called exactly once, on entering one of the three on the right; until
+ * Invariants: `onSettled` is called exactly once, on entering one of the three on the right; until
  * then what the client sends is kept in order, up to a bound; nothing that middleware does to the
  * response after that reaches the transport, or throws.
  */
@@ -73,19 +85,22 @@ export class Exchange extends Alarm {
   readonly request: Request;
   readonly #app: App;
   readonly #transport: Duplex;
-  readonly #early: EarlyBytes;
+  readonly #head: Buffer;
+  /** Made when somebody has to be waited for. */
+  #early: EarlyBytes | undefined = undefined;
   #response: Response | undefined = undefined;
   #state: 'pending' | 'accepting' | Outcome = 'pending';
-  #onSettled: (outcome: Outcome) => void = nobody;
-  #onBroken: (error: unknown) => void = nobody;
-  #takeover: Takeover = nobody;
+  #owner: ExchangeOwner | undefined = undefined;
+  #takeover: Takeover | undefined = undefined;
+  /** Made when they are needed: a route that asks nobody accepts without them. */
+  #madeListeners: Listeners | undefined = undefined;
   #waitingSince: number | undefined = undefined;
 
   constructor(app: App, request: IncomingMessage, transport: Duplex, head: Buffer) {
     super();
     this.#app = app;
     this.#transport = transport;
-    this.#early = new EarlyBytes(head);
+    this.#head = head;
     this.request = adoptRequest(app, request);
   }
 
@@ -99,14 +114,9 @@ export class Exchange extends Alarm {
     return (this.#response ??= this.#makeResponse());
   }
 
-  /** Has this called once, when it has been decided. */
-  onSettled(listener: (outcome: Outcome) => void): void {
-    this.#onSettled = listener;
-  }
-
-  /** Has this called when the response cannot be written because middleware's hooks into it throw. */
-  onBroken(listener: (error: unknown) => void): void {
-    this.#onBroken = listener;
+  /** From now on it is this owner's, and nobody else hears of it. */
+  belongTo(owner: ExchangeOwner): void {
+    this.#owner = owner;
   }
 
   /**
@@ -117,7 +127,9 @@ export class Exchange extends Alarm {
     const now = performance.now();
     if (this.#waitingSince === undefined) {
       this.#waitingSince = now;
-      this.#transport.on('data', this.#onData).on('end', this.#onLeft).on('close', this.#onLeft);
+      this.#early = new EarlyBytes(this.#head);
+      const { data, left } = this.#listeners;
+      this.#transport.on('data', data).on('end', left).on('close', left);
     }
     clock.set(this, ms - (now - this.#waitingSince));
   }
@@ -130,7 +142,7 @@ export class Exchange extends Alarm {
   }
 
   /** Answers 101 with these headers, and what middleware put onto the response. */
-  accept(headers: Readonly<Record<string, string>>, takeover: Takeover): void {
+  accept(headers: readonly (readonly [name: string, value: string])[], takeover: Takeover): void {
     const response = this.#response;
     this.#state = 'accepting';
     this.#takeover = takeover;
@@ -141,7 +153,7 @@ export class Exchange extends Alarm {
     }
     try {
       for (const name of NOT_ON_101) response.removeHeader(name);
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      for (const [name, value] of headers) response.setHeader(name, value);
       response.writeHead(101);
       response.end();
     } catch (error) {
@@ -163,7 +175,8 @@ export class Exchange extends Alarm {
   answerByApp(): void {
     this.#settle('answered');
     const transport = this.#transport;
-    transport.on('end', this.#onAbandoned).on('close', this.#onAbandoned).resume();
+    const { abandoned } = this.#listeners;
+    transport.on('end', abandoned).on('close', abandoned).resume();
     answerWith(this.#app, this.request, this.response, (status) => {
       this.#tryToWrite(refusal(status, ''));
     });
@@ -181,13 +194,24 @@ export class Exchange extends Alarm {
     else this.#transport.destroy();
   }
 
+  get #listeners(): Listeners {
+    return (this.#madeListeners ??= {
+      data: (chunk) => this.#onData(chunk),
+      left: () => this.#onLeft(),
+      abandoned: () => this.#onAbandoned(),
+      // Node's server passes this on for its own connections; this one it has let go of.
+      drain: () => this.#response?.emit('drain'),
+      finish: () => this.#onFinish(),
+    });
+  }
+
   #tryToWrite(answer: Refusal): void {
     try {
       this.#write(answer);
     } catch (error) {
       // Middleware's hooks into the response throw; then there is no answer to be had from it.
       this.#transport.destroy();
-      this.#onBroken(error);
+      this.#owner?.onBroken?.(error);
     }
   }
 
@@ -216,50 +240,46 @@ export class Exchange extends Alarm {
     const res = adoptResponse(this.#app, this.request, response);
     res.assignSocket(asNetSocket(this.#transport));
     // What writes to it too late is told so by an event; nobody has to listen.
-    res.on('error', ignoreError).once('finish', this.#onFinish);
-    this.#transport.on('drain', this.#onDrain);
+    res.on('error', ignoreError).once('finish', this.#listeners.finish);
+    this.#transport.on('drain', this.#listeners.drain);
     return res;
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  #onData(chunk: Buffer): void {
     if (this.#state !== 'pending' && this.#state !== 'accepting') return;
-    if (!this.#early.push(chunk)) this.#transport.pause();
-  };
+    if (this.#early?.push(chunk) === false) this.#transport.pause();
+  }
 
-  readonly #onLeft = (): void => {
+  #onLeft(): void {
     if (this.#state === 'pending' || this.#state === 'accepting') {
       this.#settle('gone');
       this.#onAbandoned();
     }
     if (this.#transport.destroyed) clock.clear(this);
-  };
+  }
 
   /** Nobody is there to be answered: as Node does with its own connections, request and response close. */
-  readonly #onAbandoned = (): void => {
+  #onAbandoned(): void {
     this.#transport.destroy();
     this.request.destroy();
-  };
+  }
 
-  /** Node's server passes this on for its own connections; this one it has let go of. */
-  readonly #onDrain = (): void => {
-    this.#response?.emit('drain');
-  };
-
-  readonly #onFinish = (): void => {
+  #onFinish(): void {
     if (this.#state === 'accepting') {
       this.#handOver();
       return;
     }
     if (this.#state === 'pending') this.#settle('answered');
     this.#leave();
-  };
+  }
 
   /** After an answer: our FIN, and what still comes is dropped, for a reset would overtake the answer. */
   #leave(): void {
     const transport = this.#transport;
     clock.set(this, LINGER_MS);
-    transport.off('end', this.#onAbandoned).off('close', this.#onAbandoned);
-    transport.off('close', this.#onLeft).on('close', () => clock.clear(this));
+    const { abandoned, left } = this.#listeners;
+    transport.off('end', abandoned).off('close', abandoned);
+    transport.off('close', left).on('close', () => clock.clear(this));
     transport.resume();
     transport.end();
   }
@@ -268,20 +288,23 @@ export class Exchange extends Alarm {
     const transport = this.#transport;
     const response = this.#response;
     if (response !== undefined) this.#retire(response);
-    transport.off('data', this.#onData).off('end', this.#onLeft).off('close', this.#onLeft);
+    if (this.#early !== undefined) {
+      const { data, left } = this.#listeners;
+      transport.off('data', data).off('end', left).off('close', left);
+    }
     transport.off('error', ignoreError);
     // The server's own timeouts are for requests; from here on there are pings.
     if ('setTimeout' in transport) asNetSocket(transport).setTimeout(0);
     // The socket is there before the handshake counts as over: whoever closes waits for either.
     this.#enter('accepted');
-    this.#takeover(transport, this.#early.join());
-    this.#onSettled('accepted');
+    this.#takeover?.(transport, this.#early?.join() ?? this.#head);
+    this.#owner?.onSettled('accepted');
   }
 
   /** Takes the response off the transport; it is closed, as Node closes one that was sent. */
   #retire(response: Response): void {
     response.detachSocket(asNetSocket(this.#transport));
-    this.#transport.off('drain', this.#onDrain);
+    this.#transport.off('drain', this.#listeners.drain);
     Object.assign(this.request, { res: undefined });
     response.destroyed = true;
     ignoreLateHeaders(response);
@@ -290,7 +313,7 @@ export class Exchange extends Alarm {
 
   #settle(outcome: Outcome): void {
     this.#enter(outcome);
-    this.#onSettled(outcome);
+    this.#owner?.onSettled(outcome);
   }
 
   #enter(outcome: Outcome): void {
@@ -313,7 +336,8 @@ function asNetSocket(transport: Duplex): NetSocket {
   return transport as unknown as NetSocket;
 }
 
-function headOf101(headers: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`;
+function headOf101(headers: readonly (readonly [name: string, value: string])[]): string {
+  let head = 'HTTP/1.1 101 Switching Protocols\r\n';
+  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  return `${head}\r\n`;
 }

@@ -31,14 +31,14 @@ export function findInApp(exchange: Exchange, { keeper, timeout, find }: SearchT
     exchange.refuse(refused);
     return;
   }
-  exchange.onSettled(() => keeper.settle(exchange));
+  exchange.belongTo({ onSettled: () => keeper.settle(exchange) });
   exchange.wait(timeout);
   enterApp(exchange, (exit, next) => {
     const found = find(exit);
     if (found === undefined) return 'passed';
     // It waits for its route from here on, which may be another attachment's.
     keeper.settle(exchange);
-    void new Upgrade(found.keeper, found.mount, exchange, next).run();
+    new Upgrade(found.keeper, found.mount, exchange, next).run();
     return 'taken';
   });
 }

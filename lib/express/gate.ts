@@ -112,7 +112,7 @@ class Gate {
     const { attachment } = found.entry;
     const exchange = this.#exchange(found.entry, arrival);
     if (found.match.kind === 'error') exchange.refuse(refusal(400, 'malformed path'));
-    else void new Upgrade(attachment, found.mount, exchange).run();
+    else new Upgrade(attachment, found.mount, exchange).run();
   }
 
   #find(request: IncomingMessage): Found | undefined {

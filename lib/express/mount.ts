@@ -98,6 +98,11 @@ export class Mount {
     reportError(error, { ...at, route: this.route }, this.#options.onError);
   }
 
+  /** Whether places are counted for each address. */
+  get countsAddresses(): boolean {
+    return this.#addresses !== undefined;
+  }
+
   /** A place for a client of this address; a refusal when there is none. */
   enter(address: string): Refusal | undefined {
     for (const [index, admission] of this.#admissions.entries()) {

@@ -21,7 +21,7 @@ import {
 import { callSafely } from '../socket/user-code';
 import { checkOrigin } from './admission';
 import { addressOf, type App } from './app';
-import type { Exchange, Outcome } from './exchange';
+import type { Exchange, ExchangeOwner, Outcome } from './exchange';
 import type { Matcher } from './matcher';
 import { asError, type Chain, type Mount } from './mount';
 import type { Pipeline } from './options';
@@ -49,11 +49,12 @@ export interface Gatekeeper {
  * `open`: in this order, and each of them may refuse. Without `use`, `auth` and the app, all of it
  * happens before the event returns.
  */
-export class Upgrade {
+export class Upgrade implements ExchangeOwner {
   readonly #keeper: Gatekeeper;
   readonly #mount: Mount;
   readonly #exchange: Exchange;
-  #address = '';
+  /** Whose place was taken; `''` where addresses are not counted, `undefined` before it has one. */
+  #address: string | undefined = undefined;
   #abort: AbortController | undefined = undefined;
   /** How the app goes on, while the upgrade stands in it. */
   #next: NextFunction | undefined;
@@ -64,26 +65,47 @@ export class Upgrade {
     this.#keeper = keeper;
     this.#mount = mount;
     this.#exchange = exchange;
-    exchange.onBroken((error) => this.#report(error));
+    exchange.belongTo(this);
   }
 
-  /** Never rejects. */
-  async run(): Promise<void> {
-    const exchange = this.#exchange;
+  /** Decides at once, or when user code has; never throws. */
+  run(): void {
     try {
       const offer = this.#admit();
-      if ('status' in offer) {
-        exchange.refuse(offer);
-        return;
-      }
-      const context = this.#isAsked() ? await this.#askUser() : undefined;
-      // From here on it is not the app's any more.
-      this.#next = undefined;
-      // The client may have left meanwhile, the time may be up, or middleware has answered.
-      if (exchange.isPending) this.#accept(offer, context);
+      if ('status' in offer) this.#exchange.refuse(offer);
+      else if (this.#isAsked()) void this.#runLater(offer);
+      else this.#decide(offer, undefined);
     } catch (error) {
       this.#onThrown(error);
     }
+  }
+
+  onSettled(outcome: Outcome): void {
+    if (this.#address === undefined) return;
+    this.#keeper.settle(this.#exchange);
+    // Once accepted, the place is the socket's.
+    if (outcome === 'accepted') return;
+    this.#mount.leave(this.#address);
+    this.#abort?.abort();
+  }
+
+  onBroken(error: unknown): void {
+    this.#report(error);
+  }
+
+  async #runLater(offer: Offer): Promise<void> {
+    try {
+      this.#decide(offer, await this.#askUser());
+    } catch (error) {
+      this.#onThrown(error);
+    }
+  }
+
+  #decide(offer: Offer, context: unknown): void {
+    // From here on it is not the app's any more.
+    this.#next = undefined;
+    // The client may have left meanwhile, the time may be up, or middleware has answered.
+    if (this.#exchange.isPending) this.#accept(offer, context);
   }
 
   #isAsked(): boolean {
@@ -103,22 +125,15 @@ export class Upgrade {
     const { request } = this.#exchange;
     const offer = readHandshake(request);
     if ('status' in offer) return offer;
-    this.#address = addressOf(request);
+    // Node asks the kernel for an address, and keeps it on the connection: only where it is counted.
+    const address = this.#mount.countsAddresses ? addressOf(request) : '';
     const refused =
       this.#keeper.refusal() ??
-      checkOrigin(this.#keeper.app, request, this.#mount.limits.origins) ??
-      this.#mount.enter(this.#address);
+      checkOrigin(this.#keeper.app, request, this.#mount.limits.origins, offer.origin) ??
+      this.#mount.enter(address);
     if (refused !== undefined) return refused;
-    this.#exchange.onSettled((outcome) => this.#onSettled(outcome));
+    this.#address = address;
     return offer;
-  }
-
-  #onSettled(outcome: Outcome): void {
-    this.#keeper.settle(this.#exchange);
-    // Once accepted, the place is the socket's.
-    if (outcome === 'accepted') return;
-    this.#mount.leave(this.#address);
-    this.#abort?.abort();
   }
 
   /** The app, `use`, then `auth`: what the context is to be. Throws what they throw, and rejections. */
@@ -182,37 +197,36 @@ export class Upgrade {
       this.#exchange.refuse(refusal(400, `no common subprotocol; spoken here: ${ours.join(', ')}`));
       return;
     }
-    const expiresAt = expiryOf(context);
     const { perMessageDeflate } = this.#mount.limits;
     const deflate = perMessageDeflate && negotiateDeflate(extensions, perMessageDeflate);
-    const headers = {
-      Upgrade: 'websocket',
-      Connection: 'Upgrade',
-      'Sec-WebSocket-Accept': accept,
-      ...(protocol !== undefined && { 'Sec-WebSocket-Protocol': protocol }),
-      ...(deflate !== undefined && { 'Sec-WebSocket-Extensions': deflate.response }),
-    };
+    const { params, originalUrl: url } = this.#exchange.request;
+    const expiresAt = expiryOf(context);
+    const identity = { params: compact(params), context, protocol: protocol ?? '', url, deflate };
+    const headers: [string, string][] = [
+      ['Upgrade', 'websocket'],
+      ['Connection', 'Upgrade'],
+      ['Sec-WebSocket-Accept', accept],
+    ];
+    if (protocol !== undefined) headers.push(['Sec-WebSocket-Protocol', protocol]);
+    if (deflate !== undefined) headers.push(['Sec-WebSocket-Extensions', deflate.response]);
     this.#exchange.accept(headers, (transport, head) => {
-      const socket = this.#open(transport, { context, protocol: protocol ?? '', deflate });
+      const socket = this.#open(transport, identity);
       if (expiresAt !== undefined) expireSocket(socket, expiresAt);
-      const { handlers } = this.#mount.route;
-      startSocket(socket, () => handlers.open?.(socket, this.#exchange.request), head);
+      startSocket(socket, this.#openHook(socket), head);
       if (this.#keeper.isClosing) shutSocket(socket, CloseCode.GoingAway, '');
     });
   }
 
-  #open(
-    transport: Duplex,
-    terms: Pick<SocketIdentity, 'context' | 'protocol' | 'deflate'>,
-  ): Socket {
-    const { params, originalUrl } = this.#exchange.request;
-    const socket = new Socket(transport, this.#mount.settings, {
-      ...terms,
-      params: compact(params),
-      url: originalUrl,
-    });
-    this.#mount.add(socket, this.#address);
+  #open(transport: Duplex, identity: SocketIdentity): Socket {
+    const socket = new Socket(transport, this.#mount.settings, identity);
+    this.#mount.add(socket, this.#address ?? '');
     return socket;
+  }
+
+  #openHook(socket: Socket): (() => unknown) | undefined {
+    const { handlers } = this.#mount.route;
+    const { request } = this.#exchange;
+    return handlers.open === undefined ? undefined : () => handlers.open?.(socket, request);
   }
 
   #refusalFor(error: unknown): Refusal {

@@ -3,8 +3,8 @@ import { constants, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zl
 import type { DeflateOptions, DeflateTerms } from './deflate';
 import { Window } from './window';
 
-/** Up to this many bytes compression is done at once: about a quarter of a millisecond (bench/micro). */
-const MAX_AT_ONCE = 32_768;
+/** Up to this many bytes compression is done at once: less than a millisecond (bench/micro). */
+const MAX_AT_ONCE = 65_536;
 
 /** RFC 7692 §7.2.1 step 3: what zlib's sync flush ends with is left out. */
 const SYNC_TAIL_LENGTH = 4;

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { parseExtensions, parseTokenList, type ExtensionOffer } from './header';
 
@@ -14,6 +13,8 @@ export interface HandshakeRequest {
 
 /** A handshake that can be answered with 101. */
 export interface Offer {
+  /** The page that asks, where it is one. */
+  readonly origin: string | undefined;
   /** The value of `Sec-WebSocket-Accept`. */
   readonly accept: string;
   /** Subprotocols in the client's order of preference. */
@@ -47,8 +48,11 @@ const SINGLE_FIELDS = new Set([
   'content-length',
 ]);
 
+/** 16 bytes of base64 in their canonical form: of the last character only two bits count (RFC 4648 §3.5). */
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+
 /** Header values by lower-case name, several of one name joined by commas (RFC 9110 §5.3). */
-type Fields = ReadonlyMap<string, string>;
+export type Fields = ReadonlyMap<string, string>;
 
 /** An HTTP refusal, as data. */
 export function refusal(
@@ -67,12 +71,16 @@ export function asksForWebSocket(upgrade: string | undefined): boolean {
 /**
  * Reads a client's opening handshake: the rules of RFC 6455 §4.2.1 in its order, and those of
  * RFC 9110 and 9112 that keep two hops from reading the same request differently.
+ *
+ * @param fields - what {@link readFields} gives, where it was asked before
  */
-export function readHandshake(request: HandshakeRequest): Offer | Refusal {
+export function readHandshake(
+  request: HandshakeRequest,
+  fields: Fields | undefined = readFields(request.rawHeaders),
+): Offer | Refusal {
   if (request.rawHeaders.length > 2 * MAX_HEADERS) {
     return refusal(431, `more than ${MAX_HEADERS} header fields`);
   }
-  const fields = collectFields(request.rawHeaders);
   if (fields === undefined) return refusal(400, 'a header field that must be single came twice');
   return checkRequest(request, fields) ?? checkUpgrade(fields) ?? readOffer(fields);
 }
@@ -131,10 +139,12 @@ function readOffer(fields: Fields): Offer | Refusal {
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '');
   if (extensions === undefined) return refusal(400, 'malformed Sec-WebSocket-Extensions');
   // checkUpgrade has seen the key.
-  return { accept: acceptKey(fields.get('sec-websocket-key')!), protocols, extensions };
+  const accept = acceptKey(fields.get('sec-websocket-key')!);
+  return { accept, protocols, extensions, origin: fields.get('origin') };
 }
 
-function collectFields(rawHeaders: readonly string[]): Fields | undefined {
+/** The fields of a request's head; `undefined` when one came twice that must be single. */
+export function readFields(rawHeaders: readonly string[]): Fields | undefined {
   const fields = new Map<string, string>();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     // Names and values take turns, so both are there.
@@ -148,6 +158,8 @@ function collectFields(rawHeaders: readonly string[]): Fields | undefined {
 }
 
 function includesToken(value: string | undefined, token: string): boolean {
+  // Nearly always it is the one token there is.
+  if (value?.toLowerCase() === token) return true;
   return parseTokenList(value ?? '')?.some((each) => each.toLowerCase() === token) ?? false;
 }
 
@@ -157,6 +169,7 @@ function includesToken(value: string | undefined, token: string): boolean {
  */
 export function isOriginForm(target: string | undefined): boolean {
   if (target?.[0] !== '/' || target[1] === '/' || target.includes('#')) return false;
+  if (!target.includes('%')) return true;
   try {
     decodeURIComponent(target.replace(/\?.*$/s, ''));
     return true;
@@ -165,8 +178,7 @@ export function isOriginForm(target: string | undefined): boolean {
   }
 }
 
-/** Base64 of exactly 16 bytes in its canonical form (RFC 6455 §4.2.1 item 5, RFC 4648 §3.5). */
+/** RFC 6455 §4.2.1 item 5. */
 function isKey(key: string | undefined): key is string {
-  if (key?.length !== 24 || !key.endsWith('==')) return false;
-  return Buffer.from(key, 'base64').toString('base64') === key;
+  return key !== undefined && KEY.test(key);
 }

@@ -161,6 +161,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
 
   /** Ends the transport now, and with it the wish for what was received. */
   terminate(): void {
+    this.#intake.finish();
     if (this.canWrite) {
       this.#phase = 'ending';
       this.#owner.onClosing();

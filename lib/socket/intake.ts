@@ -19,6 +19,9 @@ const BYTES_PER_TURN = 1_048_576;
 /** A message to inflate counts as so many more frames; zlib takes about that much longer (bench/micro). */
 const INFLATED_WEIGHT = 16;
 
+/** And as one more for so many bytes of what came out. */
+const INFLATED_BYTES = 1024;
+
 /** Who hears what came in. None of these may throw. */
 export interface IntakeOwner extends Pick<
   DecoderSink,
@@ -137,8 +140,8 @@ export class Intake implements DecoderSink {
   onCompressed(payload: Buffer, isBinary: boolean): void {
     // eslint-disable-next-line @typescript-eslint/no-non-null-assertion -- the decoder lets RSV1 through only with terms
     const inflater = this.#inflater!;
-    this.#decoder.credit -= INFLATED_WEIGHT;
     const message = inflater.now(payload);
+    this.#decoder.credit -= INFLATED_WEIGHT + (message?.length ?? 0) / INFLATED_BYTES;
     if (message === undefined) this.#inflateLater(inflater, payload, isBinary);
     else this.#tell(message, isBinary);
   }

@@ -69,6 +69,8 @@ export class Outbox {
   #pending = 0;
   #isEnlisted = false;
   #callbacks: SendCallback[] | undefined = undefined;
+  /** What waits to hear of writes that are under way; a stream in memory may never say. */
+  #underWay: SendCallback[] | undefined = undefined;
   #isDrainWanted = false;
   /** Set while a pong is on its way to a peer that is slow to read. */
   #slowPong: { newest: Buffer | undefined } | undefined = undefined;
@@ -159,6 +161,7 @@ export class Outbox {
     const callbacks = this.#callbacks;
     this.#callbacks = this.#parts = this.#slab = undefined;
     this.#pending = 0;
+    for (const done of this.#underWay ?? []) done(closedBefore());
     if (callbacks === undefined) return;
     this.#taken(callbacks, closedBefore());
   }
@@ -255,11 +258,14 @@ export class Outbox {
     if (callbacks === undefined && !isWatched) return undefined;
     this.#callbacks = undefined;
     let waiting = callbacks ?? [];
-    return (error) => {
+    const done: SendCallback = (error) => {
       const told = waiting;
       waiting = [];
+      this.#underWay = without(this.#underWay, done);
       this.#taken(told, error ?? undefined);
     };
+    this.#underWay = [...(this.#underWay ?? []), done];
+    return done;
   }
 
   #taken(callbacks: readonly SendCallback[], error: Error | undefined): void {
@@ -286,6 +292,11 @@ function ownCopy(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   bytes.copy(copy);
   return copy;
+}
+
+function without<T>(list: readonly T[] | undefined, item: T): T[] | undefined {
+  const rest = list?.filter((each) => each !== item);
+  return rest?.length === 0 ? undefined : rest;
 }
 
 function pinAll(parts: readonly Part[]): void {

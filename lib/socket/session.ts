@@ -75,12 +75,13 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     return this.inbox.isReading;
   }
 
-  /** Calls `open`, then begins to read; `head` came right behind the handshake. */
-  start(open: () => unknown, head: Buffer): void {
+  /** Calls `open` if there is one, then begins to read; `head` came right behind the handshake. */
+  start(open: (() => unknown) | undefined, head: Buffer): void {
     this.connection.listen();
     this.#settings.observer.onOpen(this.#socket);
-    const opening = callSafely(open, (error) => this.onUserError(error));
-    emitSafely(this.#socket, 'open', [], (error) => this.onUserError(error));
+    const opening =
+      open === undefined ? undefined : callSafely(open, (error) => this.onUserError(error));
+    this.#emit('open', []);
     if (opening === undefined) this.#opened();
     else void opening.then(() => this.#opened());
     this.connection.receive(head);
@@ -185,6 +186,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   #emit(event: string, args: readonly unknown[]): void {
+    if (this.#socket.listenerCount(event) === 0) return;
     emitSafely(this.#socket, event, args, (error) => this.onUserError(error));
   }
 

@@ -70,8 +70,8 @@ type Handler<K extends SocketEventType, T extends SocketTypes> =
 
 let sessionOf: (socket: Socket) => Session;
 
-/** Calls `open`, then begins to read; `head` came right behind the handshake. */
-export function startSocket(socket: Socket, open: () => unknown, head: Buffer): void {
+/** Calls `open` if there is one, then begins to read; `head` came right behind the handshake. */
+export function startSocket(socket: Socket, open: (() => unknown) | undefined, head: Buffer): void {
   sessionOf(socket).start(open, head);
 }
 

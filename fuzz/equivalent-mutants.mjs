@@ -1,0 +1,111 @@
+/** Changes that no test can notice, since nothing but the time or the memory it takes is another. */
+export const EQUIVALENTS = [
+  {
+    file: 'mask',
+    from: 'at < unrolled',
+    to: 'false',
+    why: 'the loop behind it does the rest, word by word',
+  },
+  {
+    file: 'mask',
+    from: 'at < unrolled',
+    to: 'at >= unrolled',
+    why: 'the loop behind it does the rest, word by word',
+  },
+  {
+    file: 'utf8',
+    from: 'tail > at',
+    to: 'true',
+    why: 'no bytes at all are UTF-8',
+  },
+  {
+    file: 'utf8',
+    from: 'tail > at',
+    to: 'tail >= at',
+    why: 'no bytes at all are UTF-8',
+  },
+  {
+    file: 'utf8',
+    from: 'byte >= 0xc0',
+    to: 'byte > 0xc0',
+    why: '0xc0 is refused by the table and by isUtf8 alike (RFC 3629 §4)',
+  },
+  {
+    file: 'encoder',
+    from: "'utf8'",
+    to: '""',
+    why: 'UTF-8 is what Buffer#write does without an encoding',
+  },
+  {
+    file: 'encoder',
+    from: 'size !== guess',
+    to: 'true',
+    why: 'the bytes are copied to where they are',
+  },
+  {
+    file: 'header',
+    from: 'token === undefined',
+    to: 'false',
+    why: 'where no token begins, neither the end of the value nor a comma comes next',
+  },
+  {
+    file: 'header',
+    from: 'this.#at < this.#text.length',
+    to: 'this.#at <= this.#text.length',
+    why: 'there is no character behind the last one, so the loop ends one step later',
+  },
+  {
+    file: 'header',
+    from: "''",
+    to: '"Stryker was here!"',
+    why: 'a backslash at the end leaves the string open, and its value unused',
+  },
+  {
+    file: 'handshake',
+    from: 'at + 1 < rawHeaders.length',
+    to: 'at + 1 <= rawHeaders.length',
+    why: 'names and values take turns, so their number is even',
+  },
+  {
+    file: 'handshake',
+    from: "''",
+    to: '"Stryker was here!"',
+    why: 'is no list of tokens, and has no percent sign to decode',
+  },
+  {
+    file: 'handshake',
+    from: '/\\?.*$/s',
+    to: '/\\?.*/s',
+    why: 'with s, .* takes everything to the end anyway',
+  },
+  {
+    file: 'assembly',
+    from: "'plain'",
+    to: '""',
+    why: 'only the other form is asked for by name',
+  },
+  {
+    file: 'window',
+    from: 'data.length > this.#size',
+    to: 'data.length >= this.#size',
+    why: 'of as many bytes as fit, the last so many are all of them',
+  },
+  {
+    file: 'deflate',
+    from: 'value !== true',
+    to: 'true',
+    why: 'as text, true is no number of bits',
+  },
+  {
+    file: 'inflater',
+    from: 'rest.length * 4',
+    to: 'rest.length / 4',
+    why: 'zlib gives the same bytes in smaller pieces',
+  },
+  {
+    file: 'inflater',
+    from: 'output.length === 0',
+    to: 'false',
+    why: 'nothing is put together with what there is, which costs a copy',
+  },
+];
