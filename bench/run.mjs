@@ -1,121 +1,69 @@
 /**
- * Echo, server by server in turn, in interleaved rounds: CPU time of the server process a message
- * (user and system), medians, and ratios to ws with bufferutil in the same round.
+ * The benchmark: servers as child processes, each peer in turn, in interleaved rounds; CPU time of
+ * the server process (user and system) a message, medians, and ratios within a round.
  *
- *   npm run bench [-- --quick]
+ *   npm run bench                         all of it, about half an hour; writes RESULTS.md, results.svg
+ *   npm run bench -- --quick              the main rows, within a minute; writes nothing
+ *   npm run bench -- --only=chat          the scenarios whose name contains this
+ *   npm run bench -- --profile=DIR        with a CPU profile of each server (ratios then mean little)
+ *   npm run bench -- --build=DIR          with another build of this package, that of DIR/dist, beside it
+ *   npm run bench -- --peers=ws,net       only these servers
+ *   npm run bench -- --rounds=9           more rounds than usual
  */
-import { fork } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
+import { FULL, measure, QUICK } from './measure.mjs';
+import { goalsTable } from './report/goals.mjs';
+import { summarize } from './report/statistics.mjs';
+import { columnsOf, headOf, rowsOf } from './report/tables.mjs';
+import { writeResults } from './report/results.mjs';
+import { describeMachine, descriptorsAreEnough } from './machine.mjs';
+import { addBuild } from './peers.mjs';
+import { scenarios } from './scenarios.mjs';
 
-const require = createRequire(import.meta.url);
 const isQuick = process.argv.includes('--quick');
-const ROUNDS = isQuick ? 3 : 7;
-const SECONDS = isQuick ? 1 : 2;
-const BASE = 'ws + bufferutil';
+const only = option('only');
+const pace = { ...(isQuick ? QUICK : FULL) };
+if (option('rounds') !== undefined) pace.rounds = Number(option('rounds'));
 
-const SERVERS = [
-  { name: 'attach-websocket', file: 'attach-websocket.mjs', path: '/echo', env: {} },
-  { name: BASE, file: 'ws.mjs', path: '/', env: {} },
-  { name: 'ws', file: 'ws.mjs', path: '/', env: { WS_NO_BUFFER_UTIL: '1' } },
-];
-
-const SCENARIOS = [
-  { size: 125, binary: false, connections: 64, outstanding: 16 },
-  { size: 125, binary: false, connections: 64, outstanding: 1 },
-  { size: 1024, binary: false, connections: 64, outstanding: 16 },
-  { size: 1024, binary: false, connections: 64, outstanding: 1 },
-  ...(isQuick
-    ? []
-    : [
-        { size: 20, binary: false, connections: 64, outstanding: 1 },
-        { size: 125, binary: true, connections: 64, outstanding: 16 },
-        { size: 4096, binary: false, connections: 64, outstanding: 1 },
-        { size: 16_384, binary: true, connections: 64, outstanding: 1 },
-        { size: 65_536, binary: true, connections: 16, outstanding: 1 },
-        { size: 1_048_576, binary: true, connections: 4, outstanding: 1 },
-        { size: 1_048_576, binary: false, connections: 4, outstanding: 1 },
-      ]),
-];
-
-const chosen = process.argv.find((each) => each.startsWith('--only='))?.slice(7);
-
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0].model}, ` +
-    `ws ${version('ws')}, bufferutil ${version('bufferutil')}; ${ROUNDS} rounds of ${SECONDS} s\n`,
+const chosen = scenarios(isQuick).filter(
+  ({ name, group }) => only === undefined || name.includes(only) || group.includes(only),
 );
-console.log('| echo | server | CPU a message, µs | ratio | lowest to highest | p50 / p99, ms |');
-console.log('|---|---|---|---|---|---|');
-for (const scenario of SCENARIOS) {
-  const title = describe(scenario);
-  if (chosen !== undefined && !title.includes(chosen)) continue;
-  const rounds = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await runRound(scenario));
-  for (const { name } of SERVERS) {
-    const own = rounds.map((round) => round.get(name));
-    const ratios = rounds.map((round) => round.get(BASE).cpu / round.get(name).cpu).sort(ascending);
-    console.log(
-      `| ${title} | ${name} | ${median(own.map((each) => each.cpu)).toFixed(2)} ` +
-        `| ${median(ratios).toFixed(2)} | ${ratios[0].toFixed(2)} to ${ratios.at(-1).toFixed(2)} ` +
-        `| ${median(own.map((each) => each.p50)).toFixed(2)} / ${median(own.map((each) => each.p99)).toFixed(2)} |`,
-    );
-  }
+const builds = options('build').map(addBuild);
+const measured = [];
+const startedAt = new Date();
+console.log(`${describeMachine(pace).join('\n')}\n`);
+
+let lastHead;
+for (const scenario of chosen) {
+  if (!descriptorsAreEnough(scenario)) continue;
+  scenario.peers = [...scenario.peers.filter(isWanted), ...builds];
+  const summary = summarize(await measure(scenario, pace, option('profile')));
+  measured.push({ scenario, summary });
+  const columns = columnsOf(scenario);
+  const head = headOf(columns);
+  if (head !== lastHead) console.log(`\n${head}`);
+  lastHead = head;
+  console.log(rowsOf(scenario, summary, columns).join('\n'));
+}
+console.log(`\n${goalsTable(measured)}`);
+
+const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
+console.log(`\n${minutes} minutes`);
+if (!isQuick && only === undefined)
+  writeResults({ measured, pace, startedAt, minutes }, writeFileSync);
+
+function isWanted(peer) {
+  const wanted = option('peers')?.split(',');
+  return wanted === undefined || wanted.includes(peer);
 }
 
-async function runRound(scenario) {
-  const results = new Map();
-  for (const server of SERVERS) results.set(server.name, await measure(server, scenario));
-  return results;
+function option(name) {
+  return options(name)[0];
 }
 
-async function measure({ file, path, env }, scenario) {
-  const server = start(`servers/${file}`, env);
-  const { port } = await next(server);
-  const load = start('load.mjs', {});
-  load.send({ ...scenario, port, path, seconds: SECONDS, warmup: SECONDS / 2 });
-  await next(load, 'ready');
-  await next(load, 'start');
-  const before = await usage(server);
-  await next(load, 'stop');
-  const after = await usage(server);
-  const { messages, p50, p99 } = await next(load);
-  load.disconnect();
-  server.disconnect();
-  return { cpu: (after.cpu - before.cpu) / messages, p50, p99, rss: after.rss };
-}
-
-function start(file, env) {
-  return fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } });
-}
-
-function usage(server) {
-  server.send('usage');
-  return next(server);
-}
-
-function next(child, expected) {
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('message', (message) => {
-      if (expected === undefined || message === expected) resolve(message);
-      else reject(new Error(`expected ${expected}, got ${JSON.stringify(message)}`));
-    });
-  });
-}
-
-function describe({ size, binary, connections, outstanding }) {
-  return `${size} B ${binary ? 'binary' : 'text'}, ${connections} × ${outstanding}`;
-}
-
-function median(values) {
-  return [...values].sort(ascending)[Math.floor(values.length / 2)];
-}
-
-function ascending(a, b) {
-  return a - b;
-}
-
-function version(name) {
-  return require(`${name}/package.json`).version;
+function options(name) {
+  const prefix = `--${name}=`;
+  return process.argv
+    .filter((each) => each.startsWith(prefix))
+    .map((each) => each.slice(prefix.length));
 }

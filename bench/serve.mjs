@@ -1,10 +1,34 @@
-/** Listens on a port of the system's choice, tells the parent, and answers its questions. */
+/** What every server of the benchmark does: listen, tell the parent where, and answer its questions. */
+
+/** What this process is to be: `{ role, deflate }`, see scenarios.mjs. */
+export const settings = JSON.parse(process.env.BENCH_SETTINGS ?? '{"role":"echo"}');
+
+/** Listens on a port of the system's choice. */
 export function serve(server) {
-  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+    answer(server.address().port);
+  });
+}
+
+/** For a server that listens by itself. */
+export function answer(port) {
   process.on('message', (question) => {
-    if (question !== 'usage') return;
-    const { user, system } = process.cpuUsage();
-    process.send({ cpu: user + system, rss: process.memoryUsage.rss() });
+    if (question === 'usage') process.send(usage());
+    if (question === 'memory') process.send(memory());
   });
   process.on('disconnect', () => process.exit());
+  process.send({ port });
+}
+
+function usage() {
+  const { user, system } = process.cpuUsage();
+  return { cpu: user + system, rss: process.memoryUsage.rss() };
+}
+
+/** After a collection where the process was started with --expose-gc. */
+function memory() {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed, external };
 }

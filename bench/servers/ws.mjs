@@ -1,11 +1,23 @@
 // ws as its documentation shows it; `bufferutil` is used when WS_NO_BUFFER_UTIL is not set.
 import { createServer } from 'node:http';
-import { WebSocketServer } from 'ws';
-import { serve } from '../serve.mjs';
+import { WebSocket, WebSocketServer } from 'ws';
+import { serve, settings } from '../serve.mjs';
 
+const { role, deflate } = settings;
 const server = createServer();
-new WebSocketServer({ server }).on('connection', (socket) => {
+const perMessageDeflate = deflate === undefined ? false : deflate.ws;
+const sockets = new WebSocketServer({ server, perMessageDeflate });
+
+sockets.on('connection', (socket) => {
   socket.on('error', () => socket.terminate());
-  socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+  socket.on('message', (data, isBinary) => {
+    if (role !== 'fanout') {
+      socket.send(data, { binary: isBinary });
+      return;
+    }
+    for (const client of sockets.clients) {
+      if (client.readyState === WebSocket.OPEN) client.send(data, { binary: isBinary });
+    }
+  });
 });
 serve(server);
