@@ -29,11 +29,9 @@ function withApi<T>(api: unknown, run: () => T): T {
   }
 }
 
-const Refused = class {
-  constructor() {
-    throw new Error('code generation is not allowed');
-  }
-};
+function Refused(): never {
+  throw new Error('code generation is not allowed');
+}
 
 describe('masking in blocks (§5.3)', () => {
   const blocks = makeMaskBlocks()!;
