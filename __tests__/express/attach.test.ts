@@ -100,7 +100,11 @@ describe('attachWebSocket', () => {
       { routes: [echo, '/b'] },
       'routes[1] must come from route() or wsRouter(), got string',
     ],
-    ['null among the routes', { routes: [null] }, 'routes[0] must come from route() or wsRouter(), got null'],
+    [
+      'null among the routes',
+      { routes: [null] },
+      'routes[0] must come from route() or wsRouter(), got null',
+    ],
     [
       'a handler among the routes',
       { routes: [() => undefined] },
