@@ -1,8 +1,8 @@
 const base = require('./jest.config.js');
 
-/** The same tests, with Express 4 where the library and the tests import `express`. */
+/** The tests that have to do with Express, with Express 4 where the library and they import `express`. */
 module.exports = {
   ...base,
   moduleNameMapper: { '^express$': 'express4' },
-  testPathIgnorePatterns: ['/node_modules/', '/browser/', '/protocol/', '/interop/'],
+  testPathIgnorePatterns: ['/node_modules/', '/(browser|interop|laws|protocol|rooms|socket)/'],
 };

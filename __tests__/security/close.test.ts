@@ -201,8 +201,8 @@ describe('C-2 closes that cross something', () => {
     holds: ['0fa0', [4001]],
     without: without([
       'socket/connection.ts',
-      'if (this.canWrite) {\n      const body',
-      '{\n      const body',
+      "if (this.#phase !== 'closing') return;",
+      '',
     ]),
     breaks: ['0fa088020fa1', [4001]],
   });
@@ -250,8 +250,8 @@ describe('C-2 closes in the middle of a large message', () => {
     holds: [12 * (MIB + 10) + 4, '88020fa0'],
     without: without([
       'socket/connection.ts',
-      'behind(() => this.#sendClose(body));',
-      'behind(() => this.#sendClose(body)); this.#transport.destroy();',
+      'whenSent(() => this.#sendClose(body));',
+      'whenSent(() => this.#sendClose(body)); this.#transport.destroy();',
     ]),
     breaks: [expect.any(Number) as number, expect.not.stringMatching('88020fa0') as string],
   });

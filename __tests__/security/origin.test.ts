@@ -235,7 +235,7 @@ describe('O-3 a refused upgrade with another request behind it', () => {
       [
         'express/exchange.ts',
         'clock.set(this, LINGER_MS);',
-        "transport.unshift(this.#early.join()); this.request.socket.server.emit('connection', transport); return;",
+        "transport.unshift(this.#early?.join() ?? this.#head); this.request.socket.server.emit('connection', transport); return;",
       ],
     ),
     breaks: { status: 426, closes: false, end: undefined, seen: ['/admin', '/admin'] },
