@@ -8,6 +8,7 @@ import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
 import { EarlyBytes } from './early';
 import { adoptRequest, adoptResponse, answerWith, type App } from './app';
+import { Trace } from './trace';
 
 /** A refusal must be written within this time, in milliseconds; a session may have to be saved first. */
 const ANSWER_MS = 5000;
@@ -29,11 +30,23 @@ const NOT_ON_101 = [
   'sec-websocket-extensions',
 ];
 
-/** What throws once the headers are out. */
-const LATE = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead'];
+/** In place of what throws once the headers are out. */
+const LATE = {
+  setHeader: ignoreHeader,
+  setHeaders: ignoreHeader,
+  appendHeader: ignoreHeader,
+  removeHeader: ignoreHeader,
+  writeHead: ignoreHeader,
+};
+
+function ignoreHeader<T>(this: T): T {
+  return this;
+}
 
 /** What middleware or `reject` may have said of another body, or of the connection: it is ours to say. */
 const NOT_ON_REFUSAL = ['content-encoding', 'etag', 'keep-alive', 'trailer', 'transfer-encoding'];
+
+const TOO_LONG = refusal(503, 'the handshake took too long');
 
 /** How an exchange ended: as a WebSocket, with an HTTP answer, or with the client leaving. */
 export type Outcome = 'accepted' | 'answered' | 'gone';
@@ -83,6 +96,8 @@ export function ignoreError(): void {
  */
 export class Exchange extends Alarm {
   readonly request: Request;
+  /** Counts and publishes what becomes of it. */
+  readonly trace: Trace;
   readonly #app: App;
   readonly #transport: Duplex;
   readonly #head: Buffer;
@@ -102,6 +117,7 @@ export class Exchange extends Alarm {
     this.#transport = transport;
     this.#head = head;
     this.request = adoptRequest(app, request);
+    this.trace = new Trace(request);
   }
 
   /** Whether the decision is still open. */
@@ -189,7 +205,7 @@ export class Exchange extends Alarm {
 
   /** The time is up. */
   override ring(): void {
-    if (this.#state === 'pending') this.refuse(refusal(503, 'the handshake took too long'));
+    if (this.#state === 'pending') this.refuse(this.trace.onLimit('handshakeTimeout', TOO_LONG));
     else if (this.#state === 'accepting') this.#onLeft();
     else this.#transport.destroy();
   }
@@ -242,6 +258,8 @@ export class Exchange extends Alarm {
     // What writes to it too late is told so by an event; nobody has to listen.
     res.on('error', ignoreError).once('finish', this.#listeners.finish);
     this.#transport.on('drain', this.#listeners.drain);
+    // Without a 'finish' before it, nobody has had a whole answer.
+    res.once('close', () => this.trace.end(undefined));
     return res;
   }
 
@@ -253,6 +271,7 @@ export class Exchange extends Alarm {
   #onLeft(): void {
     if (this.#state === 'pending' || this.#state === 'accepting') {
       this.#settle('gone');
+      this.trace.end(undefined);
       this.#onAbandoned();
     }
     if (this.#transport.destroyed) clock.clear(this);
@@ -270,6 +289,7 @@ export class Exchange extends Alarm {
       return;
     }
     if (this.#state === 'pending') this.#settle('answered');
+    this.trace.end(this.response.statusCode);
     this.#leave();
   }
 
@@ -327,8 +347,7 @@ export class Exchange extends Alarm {
  * throw, in a callback of its own where nobody catches.
  */
 function ignoreLateHeaders(response: Response): void {
-  const ignore = (): Response => response;
-  for (const name of LATE) Object.defineProperty(response, name, { value: ignore, writable: true });
+  Object.assign(response, LATE);
 }
 
 /** A Duplex is all that a response needs of its socket (seen on Node 20). */

@@ -23,6 +23,7 @@ import { checkOrigin } from './admission';
 import { addressOf, type App } from './app';
 import type { Exchange, ExchangeOwner, Outcome } from './exchange';
 import type { Matcher } from './matcher';
+import { LazyAbort } from './lazy-abort';
 import { asError, type Chain, type Mount } from './mount';
 import type { Pipeline } from './options';
 import { enterApp } from './passage';
@@ -55,7 +56,7 @@ export class Upgrade implements ExchangeOwner {
   readonly #exchange: Exchange;
   /** Whose place was taken; `''` where addresses are not counted, `undefined` before it has one. */
   #address: string | undefined = undefined;
-  #abort: AbortController | undefined = undefined;
+  #abort: LazyAbort | undefined = undefined;
   /** How the app goes on, while the upgrade stands in it. */
   #next: NextFunction | undefined;
 
@@ -66,6 +67,7 @@ export class Upgrade implements ExchangeOwner {
     this.#mount = mount;
     this.#exchange = exchange;
     exchange.belongTo(this);
+    exchange.trace.onRoute(mount);
   }
 
   /** Decides at once, or when user code has; never throws. */
@@ -148,8 +150,9 @@ export class Upgrade implements ExchangeOwner {
     if (chain !== undefined) await runChain(chain, exchange);
     const { auth } = route.options;
     if (auth === undefined || !exchange.isPending) return undefined;
-    this.#abort = new AbortController();
-    const context = await auth(exchange.request, { signal: this.#abort.signal });
+    const abort = new LazyAbort();
+    this.#abort = abort;
+    const context = await auth(exchange.request, abort);
     if (context === false || context === null) throw new Rejection(refusal(403, ''));
     if (context instanceof Rejection) throw context;
     return context;
@@ -211,6 +214,7 @@ export class Upgrade implements ExchangeOwner {
     if (deflate !== undefined) headers.push(['Sec-WebSocket-Extensions', deflate.response]);
     this.#exchange.accept(headers, (transport, head) => {
       const socket = this.#open(transport, identity);
+      this.#exchange.trace.onAccepted(socket);
       if (expiresAt !== undefined) expireSocket(socket, expiresAt);
       startSocket(socket, this.#openHook(socket), head);
       if (this.#keeper.isClosing) shutSocket(socket, CloseCode.GoingAway, '');
@@ -238,10 +242,11 @@ export class Upgrade implements ExchangeOwner {
 
   /** What `auth` throws because the client has left is no error of its own. */
   #isAbort(error: unknown): boolean {
-    return this.#abort?.signal.aborted === true && read(error, 'name') === 'AbortError';
+    return this.#abort?.isAborted === true && read(error, 'name') === 'AbortError';
   }
 
   #report(error: unknown): void {
+    this.#exchange.trace.onError(error);
     this.#mount.report(error, { req: this.#exchange.request });
   }
 }
