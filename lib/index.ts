@@ -1,7 +1,9 @@
 export { attachWebSocket } from './express/attach';
 export type { Attachment, CloseOptions, RouteSockets } from './express/attachment';
 export type { PerMessageDeflateOptions } from './express/compression';
+export type { Diagnostics } from './express/diagnostics';
 export { isWebSocketUpgrade } from './express/gate';
+export type { Metrics, RouteMetrics } from './express/metrics';
 export type { AttachOptions, ErrorOrigin, Middleware, Origins, Pipeline } from './express/options';
 export { reject, type Rejection } from './express/rejection';
 export {

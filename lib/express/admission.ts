@@ -5,6 +5,21 @@ import { isThenable } from '../socket/user-code';
 import { hostOf, type App } from './app';
 import type { ConnectionLimits, Origins } from './options';
 
+/** There is no place; `limit` is why. */
+interface Full extends Refusal {
+  readonly limit: keyof ConnectionLimits;
+}
+
+const RETRY = { 'Retry-After': '10' };
+const TOO_MANY: Full = {
+  ...refusal(503, 'too many connections', RETRY),
+  limit: 'maxConnections',
+};
+const TOO_MANY_OF_ONE: Full = {
+  ...refusal(429, 'too many connections from this address', RETRY),
+  limit: 'maxConnectionsPerIp',
+};
+
 /**
  * Counts connections, those of one address too when that is limited.
  *
@@ -25,15 +40,11 @@ export class Admission {
   }
 
   /** Takes a place; a refusal when there is none. */
-  enter(address: string): Refusal | undefined {
+  enter(address: string): Full | undefined {
     const { maxConnections, maxConnectionsPerIp } = this.#limits;
     const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (this.#count >= maxConnections) {
-      return refusal(503, 'too many connections', { 'Retry-After': '10' });
-    }
-    if (ofAddress >= maxConnectionsPerIp) {
-      return refusal(429, 'too many connections from this address', { 'Retry-After': '10' });
-    }
+    if (this.#count >= maxConnections) return TOO_MANY;
+    if (ofAddress >= maxConnectionsPerIp) return TOO_MANY_OF_ONE;
     this.#count++;
     if (this.countsAddresses) this.#perAddress.set(address, ofAddress + 1);
     return undefined;

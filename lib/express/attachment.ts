@@ -9,6 +9,7 @@ import { Admission } from './admission';
 import type { App } from './app';
 import type { Exchange } from './exchange';
 import { describePath, Matcher } from './matcher';
+import { readRoute, type Metrics } from './metrics';
 import { Mount } from './mount';
 import { checkNumber } from './checks';
 import { resolveConnectionLimits, type AttachOptions, type Pipeline } from './options';
@@ -53,6 +54,11 @@ export interface Attachment extends AsyncDisposable {
    * @throws RangeError as `socket.close`
    */
   disconnect(predicate: (socket: Socket) => boolean, code?: number, reason?: string): number;
+  /**
+   * What the routes have done and hold, for whoever watches. Looks at every open socket once: ask for
+   * it every few seconds, not for every message.
+   */
+  metrics(): Metrics;
   /**
    * Closes down: upgrades get 503 from now on, every socket is closed, and what is left after
    * `timeout` is ended. Resolves when no socket is left. `server.close()` completes then, too,
@@ -172,6 +178,11 @@ export class LiveAttachment implements Attachment, Gatekeeper {
     return picked.length;
   }
 
+  metrics(): Metrics {
+    const routes = Array.from(this.mounts, readRoute);
+    return { pendingHandshakes: this.#pending.size, routes };
+  }
+
   close(options: CloseOptions = {}): Promise<void> {
     const { code = CloseCode.GoingAway, timeout = 10_000, jitter = 0 } = options;
     serializeClose(code, '');
@@ -186,7 +197,9 @@ export class LiveAttachment implements Attachment, Gatekeeper {
   }
 
   pend(exchange: Exchange): Refusal | undefined {
-    if (this.#pending.size >= this.#maxPending) return PENDING_FULL;
+    if (this.#pending.size >= this.#maxPending) {
+      return exchange.trace.onLimit('maxPendingHandshakes', PENDING_FULL);
+    }
     this.#pending.add(exchange);
     return undefined;
   }

@@ -1,11 +1,12 @@
-import { Buffer } from 'node:buffer';
-import { ServerResponse, STATUS_CODES } from 'node:http';
+import type { Buffer } from 'node:buffer';
+import { ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
+import { end101, endWithRefusal, headOf101, ignoreLateHeaders, type Fields } from './answer';
 import { EarlyBytes } from './early';
 import { adoptRequest, adoptResponse, answerWith, type App } from './app';
 import { Trace } from './trace';
@@ -15,36 +16,6 @@ const ANSWER_MS = 5000;
 
 /** Once it is written, the client has this long to take it and leave, in milliseconds. */
 const LINGER_MS = 800;
-
-/** Of what middleware may have set, the headers that do not belong on a 101 (RFC 9110 §8.6, §15.2). */
-const NOT_ON_101 = [
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'transfer-encoding',
-  'etag',
-  'trailer',
-  'keep-alive',
-  'sec-websocket-accept',
-  'sec-websocket-protocol',
-  'sec-websocket-extensions',
-];
-
-/** In place of what throws once the headers are out. */
-const LATE = {
-  setHeader: ignoreHeader,
-  setHeaders: ignoreHeader,
-  appendHeader: ignoreHeader,
-  removeHeader: ignoreHeader,
-  writeHead: ignoreHeader,
-};
-
-function ignoreHeader<T>(this: T): T {
-  return this;
-}
-
-/** What middleware or `reject` may have said of another body, or of the connection: it is ours to say. */
-const NOT_ON_REFUSAL = ['content-encoding', 'etag', 'keep-alive', 'trailer', 'transfer-encoding'];
 
 const TOO_LONG = refusal(503, 'the handshake took too long');
 
@@ -158,7 +129,7 @@ export class Exchange extends Alarm {
   }
 
   /** Answers 101 with these headers, and what middleware put onto the response. */
-  accept(headers: readonly (readonly [name: string, value: string])[], takeover: Takeover): void {
+  accept(headers: Fields, takeover: Takeover): void {
     const response = this.#response;
     this.#state = 'accepting';
     this.#takeover = takeover;
@@ -168,10 +139,7 @@ export class Exchange extends Alarm {
       return;
     }
     try {
-      for (const name of NOT_ON_101) response.removeHeader(name);
-      for (const [name, value] of headers) response.setHeader(name, value);
-      response.writeHead(101);
-      response.end();
+      end101(response, headers);
     } catch (error) {
       // Middleware hooks into the response; what it throws there is answered like any other throw.
       this.#state = 'pending';
@@ -231,23 +199,14 @@ export class Exchange extends Alarm {
     }
   }
 
-  #write({ status, headers, body }: Refusal): void {
+  #write(answer: Refusal): void {
     const { response } = this;
     if (response.headersSent) {
       // Half of another answer is out: the client must not take this one for its rest.
       this.#transport.destroy();
       return;
     }
-    const text = body === '' ? (STATUS_CODES[status] ?? '') : body;
-    response.statusCode = status;
-    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-    response.setHeader('X-Content-Type-Options', 'nosniff');
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    for (const name of NOT_ON_REFUSAL) response.removeHeader(name);
-    response.setHeader('Connection', 'close');
-    response.setHeader('Content-Length', Buffer.byteLength(text));
-    response.once('finish', () => ignoreLateHeaders(response));
-    response.end(text);
+    endWithRefusal(response, answer);
   }
 
   #makeResponse(): Response {
@@ -342,21 +301,7 @@ export class Exchange extends Alarm {
   }
 }
 
-/**
- * Middleware that is slow may answer when we have: what it writes then is dropped, but a header would
- * throw, in a callback of its own where nobody catches.
- */
-function ignoreLateHeaders(response: Response): void {
-  Object.assign(response, LATE);
-}
-
 /** A Duplex is all that a response needs of its socket (seen on Node 20). */
 function asNetSocket(transport: Duplex): NetSocket {
   return transport as unknown as NetSocket;
-}
-
-function headOf101(headers: readonly (readonly [name: string, value: string])[]): string {
-  let head = 'HTTP/1.1 101 Switching Protocols\r\n';
-  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
-  return `${head}\r\n`;
 }

@@ -111,8 +111,9 @@ class Gate {
     }
     const { attachment } = found.entry;
     const exchange = this.#exchange(found.entry, arrival);
+    const upgrade = new Upgrade(attachment, found.mount, exchange);
     if (found.match.kind === 'error') exchange.refuse(refusal(400, 'malformed path'));
-    else new Upgrade(attachment, found.mount, exchange).run();
+    else upgrade.run();
   }
 
   #find(request: IncomingMessage): Found | undefined {

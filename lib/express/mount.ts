@@ -17,6 +17,7 @@ import { callSafely } from '../socket/user-code';
 import { Admission } from './admission';
 import { makeCodec } from './codec';
 import { describePath, type Matcher } from './matcher';
+import { HandshakeCounts } from './metrics';
 import {
   resolveConnectionLimits,
   resolveLimits,
@@ -59,6 +60,7 @@ export class Mount {
   readonly chain: Chain | undefined;
   readonly settings: SocketSettings;
   readonly rooms: Rooms;
+  readonly handshakes: HandshakeCounts = new HandshakeCounts();
   readonly sockets: Set<Socket> = new Set<Socket>();
   readonly #options: AttachOptions;
   /** Of the whole attach, and of this route. */
@@ -98,6 +100,11 @@ export class Mount {
     reportError(error, { ...at, route: this.route }, this.#options.onError);
   }
 
+  /** What the route is called, as it was declared. */
+  get path(): string {
+    return this.settings.observer.path;
+  }
+
   /** Whether places are counted for each address. */
   get countsAddresses(): boolean {
     return this.#addresses !== undefined;
@@ -109,6 +116,7 @@ export class Mount {
       const refused = admission.enter(address);
       if (refused === undefined) continue;
       for (const earlier of this.#admissions.slice(0, index)) earlier.leave(address);
+      this.settings.observer.onLimit(refused.limit, undefined);
       return refused;
     }
     return undefined;

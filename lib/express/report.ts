@@ -1,5 +1,6 @@
 import { callSafely } from '../socket/user-code';
 import type { AttachOptions, ErrorOrigin } from './options';
+import { publishError } from './diagnostics';
 import { describePath } from './matcher';
 
 /** C0 and C1 controls: what an error says must not forge lines of a log. */
@@ -8,7 +9,8 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 /**
  * Tells of an error of user code: the route's `error` hook, else `onError`, else one line on
- * stderr. What these throw themselves goes to stderr, and no further.
+ * stderr. What these throw themselves goes to stderr, and no further. Whoever subscribes to the channel
+ * hears of either.
  */
 export function reportError(
   error: unknown,
@@ -16,7 +18,9 @@ export function reportError(
   onError: AttachOptions['onError'],
 ): void {
   const { handlers } = origin.route;
+  publishError(error, origin);
   const onFailure = (second: unknown): void => {
+    publishError(second, origin);
     print(error, origin);
     print(second, origin);
   };

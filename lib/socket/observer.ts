@@ -45,7 +45,8 @@ export interface CloseMessage {
 
 /** Published on `attach-websocket:limit`. */
 export interface LimitMessage {
-  readonly path: string;
+  /** `undefined` while the route is being looked for in the app. */
+  readonly path: string | undefined;
   readonly name: LimitName;
   /** `undefined` before the 101. */
   readonly socket: Socket | undefined;
