@@ -358,6 +358,13 @@ describe('§5.5 control frames', () => {
     expectEveryWay(hex(`01 81 ${M} 61 ${bytes}`), [fault(1002)]);
   });
 
+  it.each([8, 504, 65_000])('may begin %i bytes into a read, and end in the next', (ahead) => {
+    const pings = repeat(`89 82 ${M} 6162`, ahead / 8);
+    const bytes = Buffer.concat([pings, hex('8a 85 37fa213d 7f9f4d5158')]);
+    const heard = [...Array<string>(ahead / 8).fill(ping('6162')), pong('48656c6c6f')];
+    for (const at of [7, 8, 10]) expect(decode(cut(bytes, [ahead + at]))).toEqual(heard);
+  });
+
   it('P-3 tells a pong as it is: unsolicited, wrong or doubled', () => {
     const bytes = hex(`8a 80 ${M} 89 81 ${M} 61 8a 81 ${M} 62 8a 81 ${M} 61 8a 81 ${M} 61`);
     expectEveryWay(bytes, [pong(), ping('61'), pong('62'), pong('61'), pong('61')]);
@@ -1014,6 +1021,11 @@ it('says whether it was halted', () => {
 });
 
 describe('RFC 7692 §6 compressed messages', () => {
+  it('are not expected unless it is told so', () => {
+    expect(new Decoder(LIMITS, listener([])).mayDeflate).toBe(false);
+    expect(new Decoder(LIMITS, listener([]), { mayDeflate: true }).mayDeflate).toBe(true);
+  });
+
   /** What is heard where permessage-deflate was agreed on, whole and byte by byte. */
   function deflating(frames: string, limits = LIMITS): string[] {
     const heard = [[Buffer.from(hex(frames))], drip(hex(frames))].map((chunks) => {

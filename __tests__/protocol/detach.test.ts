@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { detach } from '../../lib/protocol/detach';
+import { detach, detachUnmasked } from '../../lib/protocol/detach';
+import { hex } from '../support/bytes';
 
 /** Bytes in the middle of so much memory. */
 function within(memory: number, length: number): Buffer {
@@ -26,6 +27,49 @@ describe('bytes that are passed on', () => {
     expect(copy).toEqual(bytes);
     expect(copy.buffer).not.toBe(bytes.buffer);
     bytes.fill(0);
+    expect(copy.toString()).toBe('x'.repeat(length));
+  });
+});
+
+describe('bytes that are passed on without their masking key (RFC 6455 §5.3)', () => {
+  const KEY = 0x37fa213d;
+  const OCTETS = hex('37fa213d');
+
+  /** `xx…` under the key, from the third byte of so much memory. */
+  function maskedWithin(memory: number, length: number): Buffer {
+    const source = Buffer.alloc(memory, '-');
+    for (let i = 0; i < length; i++) source[3 + i] = 0x78 ^ OCTETS[i % 4]!;
+    return source;
+  }
+
+  const unmasked = (source: Buffer, length: number): Buffer =>
+    detachUnmasked({ source, start: 3, end: 3 + length, key: KEY });
+
+  it.each([
+    ['a quarter of it', 1000, 250],
+    ['half of it', 1000, 500],
+    ['nearly all of it', 1000, 997],
+    ['a quarter of a read of 64 KiB', 65_536, 16_384],
+  ])('are unmasked in their memory when they are %s', (_name, memory, length) => {
+    const source = maskedWithin(memory, length);
+    const bytes = unmasked(source, length);
+    expect(bytes.toString()).toBe('x'.repeat(length));
+    expect(bytes.buffer).toBe(source.buffer);
+    expect(bytes.byteOffset).toBe(source.byteOffset + 3);
+    expect(source.toString()).toBe(`---${'x'.repeat(length)}`.padEnd(memory, '-'));
+  });
+
+  it.each([
+    ['just less than a quarter of it', 1000, 249],
+    ['a little of it', 65_536, 10],
+    ['nothing of it', 1000, 0],
+    ['just less than a quarter of a read of 64 KiB', 65_536, 16_383],
+  ])('are unmasked into a copy when they are %s, and stay as they are', (_name, memory, length) => {
+    const source = maskedWithin(memory, length);
+    const copy = unmasked(source, length);
+    expect(copy.buffer).not.toBe(source.buffer);
+    expect(source).toEqual(maskedWithin(memory, length));
+    source.fill(0);
     expect(copy.toString()).toBe('x'.repeat(length));
   });
 });

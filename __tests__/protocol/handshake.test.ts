@@ -181,6 +181,8 @@ describe('§4.2.1 item 5, the key', () => {
     ['15 bytes', 'AAAAAAAAAAAAAAAAAAAA'],
     ['17 bytes', 'AAAAAAAAAAAAAAAAAAAAAAA='],
     ['18 bytes', 'AAAAAAAAAAAAAAAAAAAAAAAA'],
+    ['19 bytes, whose last 16 would do', 'AAAAdGhlIHNhbXBsZSBub25jZQ=='],
+    ['behind another one', 'dGhlIHNhbXBsZSBub25jZQ==,dGhlIHNhbXBsZSBub25jZQ=='],
     ['the alphabet for URLs', '_____________________w=='],
     ['the other letter for URLs', '-/+/+/+/+/+/+/+/+/+/+w=='],
     ['low bits that are not zero', 'AAAAAAAAAAAAAAAAAAAAAB=='],

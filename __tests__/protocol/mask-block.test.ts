@@ -1,7 +1,5 @@
 import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
-import type * as maskModule from '../../lib/protocol/mask';
-import { applyMask, copyMasked } from '../../lib/protocol/mask';
 import { makeMaskBlocks } from '../../lib/protocol/mask-block';
 import { hex } from '../support/bytes';
 
@@ -61,32 +59,5 @@ describe('masking in blocks (§5.3)', () => {
     ['may not make code', { Module: Refused, Instance: Refused }],
   ])('is not there where WebAssembly %s', (_name, api) => {
     expect(withApi(api, makeMaskBlocks)).toBeUndefined();
-  });
-});
-
-describe.each([
-  ['with WebAssembly', (): typeof maskModule => ({ applyMask, copyMasked }) as typeof maskModule],
-  [
-    'without it',
-    () =>
-      withApi(undefined, () => {
-        let plain!: typeof maskModule;
-        jest.isolateModules(() => {
-          plain = jest.requireActual<typeof maskModule>('../../lib/protocol/mask');
-        });
-        return plain;
-      }),
-  ],
-])('a payload of any length, %s', (_name, load) => {
-  it.each(LENGTHS)('of %i bytes is unmasked in place and in a copy', (length) => {
-    const mask = load();
-    const source = randomFillSync(Buffer.alloc(length + 3));
-    const expected = masked(source.subarray(3));
-    const target = Buffer.alloc(length + 1);
-    const key = KEY.readInt32BE();
-    mask.copyMasked({ source, start: 3, end: length + 3, key }, target, 1);
-    expect(target.subarray(1).equals(expected)).toBe(true);
-    mask.applyMask(source, 3, length + 3, key);
-    expect(source.subarray(3).equals(expected)).toBe(true);
   });
 });

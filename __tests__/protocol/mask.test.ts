@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer';
+import { randomFillSync } from 'node:crypto';
 import fc from 'fast-check';
+import type * as maskModule from '../../lib/protocol/mask';
 import { applyMask, rotateKey } from '../../lib/protocol/mask';
+import { makeMaskBlocks, type MaskBlocks } from '../../lib/protocol/mask-block';
 import { hex } from '../support/bytes';
 
 /** §5.3 word for word: octet i of the payload and octet i MOD 4 of the key. */
@@ -214,5 +217,60 @@ describe('the words that memory is looked at in', () => {
     const memory = view(0, size, 0);
     const twice = (): void => [100, 100].forEach((length) => mask(memory, length));
     expect(viewsMadeBy(twice)).toBe(views);
+  });
+});
+
+/** The module as it is where WebAssembly gives this. */
+function loadWith(maskBlocks: MaskBlocks | undefined): typeof maskModule {
+  let loaded!: typeof maskModule;
+  jest.isolateModules(() => {
+    jest.doMock('../../lib/protocol/mask-block', () => ({ makeMaskBlocks: () => maskBlocks }));
+    loaded = jest.requireActual<typeof maskModule>('../../lib/protocol/mask');
+    jest.dontMock('../../lib/protocol/mask-block');
+  });
+  return loaded;
+}
+
+describe.each([
+  ['with WebAssembly', makeMaskBlocks()],
+  ['without it', undefined],
+])('§5.3 a payload of any length, %s', (_name, maskBlocks) => {
+  const { applyMask: apply, copyMasked: copy } = loadWith(maskBlocks);
+  const key = number('37fa213d');
+
+  it.each([0, 1, 15, 47, 48, 64, 511, 512, 513, 4096, 65_535, 65_536, 65_537, 200_003])(
+    'of %i octets is unmasked in place and in a copy',
+    (length) => {
+      const source = randomFillSync(Buffer.alloc(length + 8));
+      const before = Buffer.from(source);
+      const expected = masked(source.subarray(3, length + 3), '37fa213d');
+      const target = Buffer.alloc(length + 6, 0xaa);
+      copy({ source, start: 3, end: length + 3, key }, target, 1);
+      expect(source.equals(before)).toBe(true);
+      expect(target.subarray(1, length + 1).equals(expected)).toBe(true);
+      expect(target.fill(0xaa, 1, length + 1).every((octet) => octet === 0xaa)).toBe(true);
+      apply(source, 3, length + 3, key);
+      expected.copy(before, 3);
+      expect(source.equals(before)).toBe(true);
+    },
+  );
+});
+
+describe('WebAssembly', () => {
+  it.each([
+    [511, 0],
+    [512, 1],
+    [513, 1],
+  ])('is asked from 512 octets on: for %i, %i times', (length, times) => {
+    const blocks = jest.fn<void, Parameters<MaskBlocks>>();
+    const { applyMask: apply, copyMasked: copy } = loadWith(blocks);
+    const [source, target] = [view(0, 600), view(0, 600)];
+    const word = new Int32Array(Uint8Array.from(hex('37fa213d')).buffer)[0]!;
+    const range = { source, start: 3, end: 3 + length };
+    apply(source, 3, 3 + length, number('37fa213d'));
+    expect(blocks.mock.calls).toEqual(Array(times).fill([{ ...range, word }, source, 3]));
+    blocks.mockClear();
+    copy({ ...range, key: number('37fa213d') }, target, 1);
+    expect(blocks.mock.calls).toEqual(Array(times).fill([{ ...range, word }, target, 1]));
   });
 });

@@ -137,10 +137,10 @@ describe('§8.1 the text of a message', () => {
 
 describe('how text is decoded, by its length (bench/micro)', () => {
   /** The encodings that Buffer was asked for, in turn. */
-  function asked(bytes: Buffer, start: number, end: number): unknown[] {
+  function asked(run: () => unknown): unknown[] {
     const spy = jest.spyOn(Buffer.prototype, 'toString');
     try {
-      decodeText(bytes, start, end);
+      run();
       return spy.mock.calls.map(([encoding]) => encoding);
     } finally {
       spy.mockRestore();
@@ -158,8 +158,17 @@ describe('how text is decoded, by its length (bench/micro)', () => {
   ])('%s', (_name, length, pattern, encodings) => {
     for (const start of [0, 3, 3000]) {
       const bytes = Buffer.alloc(start + length).fill(pattern, start);
-      expect(asked(bytes, start, start + length)).toEqual(encodings);
+      expect(asked(() => decodeText(bytes, start, start + length))).toEqual(encodings);
     }
+  });
+
+  it.each([
+    ['UTF-8 up to 511 octets', 511, 'a', 'utf8'],
+    ['Latin-1 for ASCII of 512 octets', 512, 'a', 'latin1'],
+    ['UTF-16 for anything else of 512 octets', 512, 'é', 'utf16le'],
+  ])('known to be UTF-8: %s', (_name, length, pattern, encoding) => {
+    const bytes = Buffer.alloc(length, pattern);
+    expect(asked(() => validText(bytes))).toEqual([encoding]);
   });
 });
 

@@ -199,11 +199,7 @@ describe('C-2 closes that cross something', () => {
       return [ours.payload.toString('hex') + rest.toString('hex'), told.closes];
     },
     holds: ['0fa0', [4001]],
-    without: without([
-      'socket/connection.ts',
-      "if (this.#phase !== 'closing') return;",
-      '',
-    ]),
+    without: without(['socket/connection.ts', "if (this.#phase !== 'closing') return;", '']),
     breaks: ['0fa088020fa1', [4001]],
   });
 
