@@ -228,7 +228,7 @@ describe('O-3 a refused upgrade with another request behind it', () => {
     // As a server does that goes on with the connection as if there had been no upgrade.
     without: without(
       [
-        'express/exchange.ts',
+        'express/answer.ts',
         "response.setHeader('Connection', 'close');",
         "response.setHeader('Connection', 'keep-alive');",
       ],
