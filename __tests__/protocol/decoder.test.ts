@@ -686,6 +686,23 @@ describe('F-5 memory that is handed on', () => {
     expect(heard).toEqual([ping('48656c6c6f'), ping('48656c6c6f')]);
   });
 
+  it('asks for none where a frame lies whole in its read', () => {
+    const bytes = hex(`89 80 ${M} 8a 82 ${M} 6162 81 83 ${M} 616263 89 80 ${M}`);
+    const heard: string[] = [];
+    const decoder = new Decoder(LIMITS, listener(heard));
+    expect(allocationsOf(() => decoder.push(bytes))).toEqual([]);
+    expect(heard).toEqual([ping(), pong('6162'), text('abc'), ping()]);
+  });
+
+  it('asks for none when it is halted at the end of a read', () => {
+    const decoder: Decoder = new Decoder(LIMITS, {
+      ...listener([]),
+      onPing: () => decoder.halt(),
+    });
+    const pushes = [hex(`89 80 ${M}`), hex(`81 81 ${M} 62`)];
+    expect(allocationsOf(() => pushes.forEach((chunk) => decoder.push(chunk)))).toEqual([]);
+  });
+
   it('does not let a short rest pin its read while halted', () => {
     const heard: string[] = [];
     const decoder: Decoder = new Decoder(LIMITS, {
@@ -851,6 +868,17 @@ describe('§1.4 after the close', () => {
     expect(sum(halted)).toBeGreaterThan(0);
     expect(flood((decoder) => decoder.finish())).toEqual([]);
     expect(flood((decoder) => (decoder.halt(), decoder.finish()))).toEqual([]);
+  });
+
+  it('copies nothing of a read that has more behind a close', () => {
+    const decoder = new Decoder(LIMITS, listener([]));
+    const chunk = Buffer.allocUnsafeSlow(65_536);
+    const used = hex(`88 82 ${M} 03e8 81 81 ${M} 62`).copy(chunk);
+    const copies = jest.spyOn(Buffer, 'from');
+    decoder.push(chunk.subarray(0, used));
+    const { length } = copies.mock.calls;
+    copies.mockRestore();
+    expect(length).toBe(0);
   });
 
   it('forgets what it kept while it was halted', () => {

@@ -343,3 +343,18 @@ describe('the words of a fault say what is wrong', () => {
     expect(() => inflater(true, 100).now(compressed)).toThrow(words);
   });
 });
+
+describe('memory for it', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  it.each([
+    [100, 4096],
+    // Four times the message and the six bytes behind it.
+    [2000, 8024],
+    [30_000, 65_536],
+  ])('of %i bytes is asked for %i at a time', (length, chunkSize) => {
+    const spy = jest.spyOn(zlib, 'inflateRawSync');
+    inflater().now(stored(randomBytes(length - 6)));
+    expect(spy.mock.calls[0]![1]).toMatchObject({ chunkSize });
+  });
+});
