@@ -43,6 +43,18 @@ describe('an upgrade behind a request that was not answered', () => {
     expect(await client.frame()).toEqual({ first: 0x81, payload: Buffer.from('Hello') });
   });
 
+  it('waits when it is refused for its body, of which some is still to come', async () => {
+    const { running, asked } = await startSlow();
+    const knock = handshake({ headers: { 'Content-Length': '5' } });
+    const client = new Client(running.port).write(`${get('/slow')}${knock}ab`);
+    const res = await asked;
+    // Whoever did not wait would have answered by the time that another is served.
+    await new Client(running.port).write(get('/none')).answer();
+    res.end('late');
+    expect((await client.answer()).body).toBe('late');
+    expect((await client.lastAnswer()).status).toBe(400);
+  });
+
   it('waits for an answer that is larger than the connection takes at once', async () => {
     const { running, asked } = await startSlow();
     const client = new Client(running.port).write(get('/slow') + handshake());

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { detach, detachUnmasked } from '../../lib/protocol/detach';
+import { copyOf, detach, detachUnmasked } from '../../lib/protocol/detach';
 import { hex } from '../support/bytes';
 
 /** Bytes in the middle of so much memory. */
@@ -71,5 +71,24 @@ describe('bytes that are passed on without their masking key (RFC 6455 §5.3)', 
     expect(source).toEqual(maskedWithin(memory, length));
     source.fill(0);
     expect(copy.toString()).toBe('x'.repeat(length));
+  });
+});
+
+describe('copies', () => {
+  it('hold at most four times their size, or 8 KiB that they share, whichever Node it is', () => {
+    for (const size of [0, 1, 10, 125, 2047, 2048, 2049, 5000, 16_383]) {
+      for (let count = 0; count < 20; count++) {
+        const held = copyOf(Buffer.alloc(size)).buffer.byteLength;
+        expect(held).toBeLessThanOrEqual(Math.max(4 * size, 8192));
+      }
+    }
+  });
+
+  it('have no byte in common, and any typed array may be laid over them', () => {
+    const copies = Array.from({ length: 3000 }, (_, at) =>
+      copyOf(Buffer.alloc(at % 30, at & 0xff)),
+    );
+    copies.forEach((copy, at) => expect(copy.equals(Buffer.alloc(at % 30, at & 0xff))).toBe(true));
+    for (const { byteOffset } of copies) expect(byteOffset % 8).toBe(0);
   });
 });

@@ -4,7 +4,7 @@ import { Child } from '../scenarios/support/child';
 import { Peer } from '../scenarios/support/peer';
 import { deferred, stopAll } from '../scenarios/support/server';
 import { handshake, type Request } from '../express/harness';
-import { rows } from './children/control-rows';
+import { rows, type Row } from './children/control-rows';
 import {
   buildWithout,
   isEchoing,
@@ -39,16 +39,19 @@ async function knockAll(
 
 /** The statuses, and how many exceptions would have ended the process. */
 const statusesOf =
-  (requests: readonly Request[], path: string | RegExp = '/ws') =>
+  ({ requests, path = '/ws', prepare }: Row) =>
   async (lib: Lib, patience: Patience): Promise<{ statuses: number[]; crashes: number }> => {
-    const { port, crashes } = await serveOn(lib, [lib.route(path, () => undefined)]);
+    const { port, crashes } = await serveOn(lib, [lib.route(path, () => undefined)], {
+      prepare: (_app, server) => prepare?.(server),
+    });
     const statuses = await knockAll(port, requests, patience);
     return { statuses, crashes: crashes.length };
   };
 
-describe.each(rows)('$what', ({ requests, holds, breaks, cut, crashes = 0, path }) => {
+describe.each(rows)('$what', (row) => {
+  const { holds, breaks, cut, crashes = 0 } = row;
   itDefends('is answered, and throws nothing', {
-    attack: statusesOf(requests, path),
+    attack: statusesOf(row),
     holds: { statuses: [...holds], crashes: 0 },
     without: without(cut),
     breaks: { statuses: [...breaks], crashes },
@@ -232,7 +235,11 @@ describe('H-14 upgrades that nobody takes', () => {
       return Promise.race([peer.readToEnd().then(() => 'ended'), patience()]);
     },
     holds: 'ended',
-    without: without(['express/gate.ts', 'new Reaper(transport, this.#reapAfter());', '']),
+    without: without([
+      'express/gate.ts',
+      'new Reaper(transport, request.socket, this.#reapAfter());',
+      '',
+    ]),
     breaks: undefined,
   });
 });

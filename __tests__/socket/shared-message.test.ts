@@ -126,7 +126,7 @@ describe('a large message for many', () => {
   });
 
   it('is sent as it is when it would be no smaller', async () => {
-    const payload = randomBytes(50_000);
+    const payload = randomBytes(70_000);
     const each = reader();
     sendShared(each.wire.socket, new SharedMessage({ opcode: Opcode.Binary, payload }));
     await until(() => each.wire.peer.frames.length > 0);
@@ -201,7 +201,7 @@ describe('context takeover', () => {
     wires: Wire[],
   ): Promise<{ own?: string; shared?: string }> {
     const text = words(`${op} ${i}`);
-    const long = words(`${op} ${i}`, 2500);
+    const long = words(`${op} ${i}`, 3500);
     const each = (send: (wire: Wire) => void): void => wires.forEach(send);
     if (op === 'turn') await turns(1);
     if (op === 'turn') return {};

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stateError } from '../protocol/errors';
 import { asksForWebSocket, isOriginForm, refusal } from '../protocol/handshake';
@@ -10,7 +11,7 @@ import { findInApp, type Owned } from './find-in-app';
 import { describePath, type Match } from './matcher';
 import type { Mount } from './mount';
 import type { Exit } from './passage';
-import { replay } from './replay';
+import { replay, servePlain } from './replay';
 import type { AnyRoute } from './route';
 import { Unanswered } from './unanswered';
 import { Upgrade } from './upgrade';
@@ -30,6 +31,7 @@ export interface Entry {
 /** Somebody's upgrade request. */
 interface Arrival {
   readonly request: IncomingMessage;
+  /** `request.socket`, or a stream in front of it until the request's body is in (seen on Node 26). */
   readonly transport: Duplex;
   readonly head: Buffer;
 }
@@ -89,13 +91,15 @@ class Gate {
     this.#server.on('upgrade', (request: IncomingMessage, transport: Duplex, head: Buffer) => {
       this.#onUpgrade({ request, transport, head });
     });
+    servePlain(this.#server, (request) => !isWebSocketUpgrade(request) && !this.#hasNeighbours());
   }
 
   #onUpgrade(arrival: Arrival): void {
     arrival.transport.on('error', ignoreError);
-    const earlier = this.#unanswered?.of(arrival.transport);
+    const { socket } = arrival.request;
+    const earlier = this.#unanswered?.of(socket);
     if (earlier === undefined) this.#take(arrival);
-    else new Queued(arrival.transport, earlier, this.#reapAfter(), () => this.#take(arrival));
+    else new Queued(socket, earlier, this.#reapAfter(), () => this.#take(arrival));
   }
 
   #take(arrival: Arrival): void {
@@ -199,9 +203,9 @@ class Gate {
   }
 
   /** Left to others; if none of them wants it, nobody but us would ever end it. */
-  #leave({ transport }: Arrival): void {
+  #leave({ request, transport }: Arrival): void {
     if (this.#entries.every(({ unmatched }) => unmatched === 'ignore')) return;
-    new Reaper(transport, this.#reapAfter());
+    new Reaper(transport, request.socket, this.#reapAfter());
   }
 
   #reapAfter(): number {
@@ -258,13 +262,16 @@ class Queued extends Alarm {
 
 /** Ends a connection that was left to others, when none of them has touched it. */
 class Reaper extends Alarm {
-  readonly #transport: Duplex & { readonly bytesWritten?: number };
-  readonly #written: number | undefined;
+  readonly #transport: Duplex;
+  /** The connection itself, which counts what is written. */
+  readonly #socket: NetSocket;
+  readonly #written: number;
 
-  constructor(transport: Duplex, ms: number) {
+  constructor(transport: Duplex, socket: NetSocket, ms: number) {
     super();
     this.#transport = transport;
-    this.#written = this.#transport.bytesWritten;
+    this.#socket = socket;
+    this.#written = socket.bytesWritten;
     transport.once('close', () => clock.clear(this));
     clock.set(this, ms);
   }
@@ -272,7 +279,7 @@ class Reaper extends Alarm {
   override ring(): void {
     const transport = this.#transport;
     const isRead = transport.listenerCount('data') + transport.listenerCount('readable') > 0;
-    if (!isRead && transport.bytesWritten === this.#written) transport.destroy();
+    if (!isRead && this.#socket.bytesWritten === this.#written) transport.destroy();
   }
 }
 

@@ -54,8 +54,10 @@ export class Upgrade implements ExchangeOwner {
   readonly #keeper: Gatekeeper;
   readonly #mount: Mount;
   readonly #exchange: Exchange;
-  /** Whose place was taken; `''` where addresses are not counted, `undefined` before it has one. */
-  #address: string | undefined = undefined;
+  /** Whether a place was taken that may have to be given back. */
+  #stage: 'outside' | 'admitted' = 'outside';
+  /** Whose place it is; `''` where addresses are not counted. */
+  #address = '';
   #abort: LazyAbort | undefined = undefined;
   /** How the app goes on, while the upgrade stands in it. */
   #next: NextFunction | undefined;
@@ -83,7 +85,7 @@ export class Upgrade implements ExchangeOwner {
   }
 
   onSettled(outcome: Outcome): void {
-    if (this.#address === undefined) return;
+    if (this.#stage === 'outside') return;
     this.#keeper.settle(this.#exchange);
     // Once accepted, the place is the socket's.
     if (outcome === 'accepted') return;
@@ -135,6 +137,7 @@ export class Upgrade implements ExchangeOwner {
       this.#mount.enter(address);
     if (refused !== undefined) return refused;
     this.#address = address;
+    this.#stage = 'admitted';
     return offer;
   }
 
@@ -223,7 +226,7 @@ export class Upgrade implements ExchangeOwner {
 
   #open(transport: Duplex, identity: SocketIdentity): Socket {
     const socket = new Socket(transport, this.#mount.settings, identity);
-    this.#mount.add(socket, this.#address ?? '');
+    this.#mount.add(socket, this.#address);
     return socket;
   }
 

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { CloseCode } from '../protocol/close';
 import type { DeflateTerms } from '../protocol/deflate';
+import { copyOf } from '../protocol/detach';
 import { ProtocolError } from '../protocol/errors';
 import { Expiry, IdleTimer } from './alarms';
 import { clock } from './clock';
@@ -182,7 +183,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
 
   /** The bytes go on to be used when this returns: who listens gets a copy. */
   #emitBytes(event: string, bytes: Buffer): void {
-    if (this.#socket.listenerCount(event) > 0) this.#emit(event, [Buffer.from(bytes)]);
+    if (this.#socket.listenerCount(event) > 0) this.#emit(event, [copyOf(bytes)]);
   }
 
   #emit(event: string, args: readonly unknown[]): void {

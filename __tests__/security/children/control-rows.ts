@@ -1,3 +1,4 @@
+import type { IncomingMessage, Server } from 'node:http';
 import type { Request } from '../../express/harness';
 import type { Cut } from './control-support';
 
@@ -15,6 +16,17 @@ export interface Row {
   readonly cut: Cut;
   readonly crashes?: number;
   readonly path?: string | RegExp;
+  /** Prepares the server before the sockets are attached. */
+  readonly prepare?: (server: Server) => void;
+}
+
+/** As Node 20 does above its 1000 header fields; later ones answer 431 (seen on 22.23). */
+function dropUpgrade(server: Server): void {
+  const emit = server.emit.bind(server);
+  server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
+    if (event === 'upgrade') delete (args[0] as IncomingMessage).headers.upgrade;
+    return emit(event as string, ...args);
+  };
 }
 
 const GATE = 'return asksForWebSocket(request.headers.upgrade);';
@@ -23,15 +35,8 @@ const HANDSHAKE = 'protocol/handshake.ts';
 export const rows: readonly Row[] = [
   {
     what: 'H-1 Upgrade is among the header fields that Node has dropped',
-    requests: [
-      {
-        headers: {
-          Upgrade: undefined,
-          'X-Many': Array<string>(2100).fill(''),
-          upgrade: 'websocket',
-        },
-      },
-    ],
+    requests: [{}],
+    prepare: dropUpgrade,
     holds: [400],
     breaks: [0],
     crashes: 1,
