@@ -26,11 +26,9 @@ const vite = await createVite({
   optimizeDeps: { noDiscovery: true, include: [] },
   server: { middlewareMode: true, hmr: { server } },
 });
-const watching = new Promise((resolve) => vite.watcher.once('ready', resolve));
 app.use(vite.middlewares);
 sockets ??= attach();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-await watching;
 console.log(`listening ${server.address().port}`);
 
 for await (const line of createInterface({ input: process.stdin })) {
