@@ -1,4 +1,4 @@
-// Counts pings, as many as its input says; then: what more is held than before the first of them?
+// Counts pings, two numbers of them: what more is held at the second than at the first?
 import express from 'express';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -8,6 +8,8 @@ import { memory } from './control-memory.mjs';
 const { attachWebSocket, route } = createRequire(import.meta.url)(
   process.argv[2] ?? 'attach-websocket',
 );
+/** How many pings warm it up: code is compiled then, and the young generation has its size. */
+let warm = Infinity;
 let awaited = Infinity;
 let before;
 
@@ -15,8 +17,7 @@ const flood = route('/flood', (socket) => {
   let pings = 0;
   socket.on('ping', () => {
     pings++;
-    // Warmed up by then: code is compiled, and the young generation has its size.
-    if (pings === 20_000) before = memory();
+    if (pings === warm) before = memory();
     if (pings === awaited) setImmediate(tell, socket);
   });
 });
@@ -36,5 +37,5 @@ const server = createServer(app);
 attachWebSocket(app, server, [flood], { closeTimeout: 100 });
 server.listen(0, '127.0.0.1', () => console.log(`port ${server.address().port}`));
 createInterface({ input: process.stdin }).once('line', (line) => {
-  awaited = Number(line);
+  [warm, awaited] = JSON.parse(line);
 });
