@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import type { DeflateOptions, DeflateTerms } from '../../lib/protocol/deflate';
-import { deflateAlone, deflateAloneLater, Deflater } from '../../lib/protocol/deflater';
+import { Deflater } from '../../lib/protocol/deflater';
 import { Expander } from '../rfc7692/support/zlib';
 
 const OPTIONS: DeflateOptions = {
@@ -30,8 +30,11 @@ const WAYS: [name: string, make: (deflater: Deflater) => Encode][] = [
   ['later', (deflater) => (payload) => new Promise((resolve) => deflater.later(payload, resolve))],
 ];
 
-const later = (payload: Buffer, of: DeflateTerms): Promise<Buffer | undefined> =>
-  new Promise((resolve) => deflateAloneLater(payload, of, OPTIONS, resolve));
+const alone = (payload: Buffer, of: DeflateTerms, options = OPTIONS): Buffer | undefined =>
+  Deflater.alone(of, options).now(payload);
+
+const aloneLater = (payload: Buffer, of: DeflateTerms): Promise<Buffer | undefined> =>
+  new Promise((resolve) => Deflater.alone(of, OPTIONS).later(payload, resolve));
 
 /** Messages as they are sent: texts of few words, which are alike, and some that cannot shrink. */
 const messages = fc.array(
@@ -117,11 +120,11 @@ describe.each(WAYS)('RFC 7692 §7.2.1 compression %s', (_name, make) => {
   it('refers to what was compressed elsewhere too', async () => {
     const deflater = new Deflater(terms(true), OPTIONS);
     const peer = new Expander(true, 15);
-    const alone = deflateAlone(words, deflater.terms, OPTIONS);
+    const forMany = alone(words, terms(true));
     deflater.sent(words);
     const compressed = await make(deflater)(words);
-    expect(compressed!.length).toBeLessThan(alone!.length / 2);
-    expect(await peer.expand(alone!)).toEqual(words);
+    expect(compressed!.length).toBeLessThan(forMany!.length / 2);
+    expect(await peer.expand(forMany!)).toEqual(words);
     expect(await peer.expand(compressed!)).toEqual(words);
     peer.close();
   });
@@ -140,24 +143,30 @@ describe('compression for many', () => {
 
   it.each([9, 11, 15])('is understood by all who have this window: %i bits', async (bits) => {
     const of = terms(true, bits);
-    const now = deflateAlone(text, of, OPTIONS);
-    expect(await later(text, of)).toEqual(now);
+    const now = alone(text, of);
+    expect(await aloneLater(text, of)).toEqual(now);
     const [fresh, busy] = [new Expander(false, bits), new Expander(true, bits)];
-    await busy.expand(deflateAlone(Buffer.from('before '.repeat(50)), of, OPTIONS)!);
+    await busy.expand(alone(Buffer.from('before '.repeat(50)), of)!);
     expect(await fresh.expand(now!)).toEqual(text);
     expect(await busy.expand(now!)).toEqual(text);
     busy.close();
   });
 
+  it('never refers to what was said before', () => {
+    const deflater = Deflater.alone(terms(true), OPTIONS);
+    const first = deflater.now(text);
+    expect(deflater.now(text)).toEqual(first);
+  });
+
   it('is nothing when it would be no smaller', async () => {
     const noise = randomBytes(300);
-    expect(deflateAlone(noise, terms(true), OPTIONS)).toBeUndefined();
-    expect(await later(noise, terms(true))).toBeUndefined();
+    expect(alone(noise, terms(true))).toBeUndefined();
+    expect(await aloneLater(noise, terms(true))).toBeUndefined();
   });
 
   it('may be of any size', async () => {
     const large = Buffer.concat([text, randomBytes(400_000), Buffer.alloc(700_000, 'x')]);
-    const compressed = await later(large, terms(false, 10));
+    const compressed = await aloneLater(large, terms(false, 10));
     expect((await new Expander(false, 10).expand(compressed!)).equals(large)).toBe(true);
   });
 });
@@ -181,7 +190,7 @@ describe('a compression that fails', () => {
       .mockImplementation(((_data: Buffer, _options: object, done: (error: Error | null) => void) =>
         setImmediate(done, new Error('out of memory'))) as never);
     const failed = await new Promise((resolve) => deflater.later(words, resolve));
-    expect([failed, await later(words, terms(true))]).toEqual([undefined, undefined]);
+    expect([failed, await aloneLater(words, terms(true))]).toEqual([undefined, undefined]);
     expect(spy).toHaveBeenCalledTimes(2);
     spy.mockRestore();
     const peer = new Expander(true, 15);
@@ -199,13 +208,13 @@ describe('memory for it', () => {
     [32_768, 15],
   ])('of %i bytes alone is that of %i bits', (length, windowBits) => {
     const spy = jest.spyOn(zlib, 'deflateRawSync');
-    deflateAlone(Buffer.alloc(length), terms(false), OPTIONS);
+    alone(Buffer.alloc(length), terms(false));
     expect(spy.mock.calls[0]![1]).toMatchObject({ windowBits });
   });
 
   it('is never more than was agreed on and asked for', () => {
     const spy = jest.spyOn(zlib, 'deflateRawSync');
-    deflateAlone(Buffer.alloc(32_768), terms(false, 11), { ...OPTIONS, memLevel: 5 });
+    alone(Buffer.alloc(32_768), terms(false, 11), { ...OPTIONS, memLevel: 5 });
     expect(spy.mock.calls[0]![1]).toMatchObject({ windowBits: 11, memLevel: 5 });
   });
 
@@ -225,7 +234,7 @@ describe('memory for it', () => {
     [100_000, 8, 65_536],
   ])('of %i bytes has memLevel %i, and room for %i at a time', (length, memLevel, chunkSize) => {
     const spy = jest.spyOn(zlib, 'deflateRawSync');
-    deflateAlone(Buffer.alloc(length), terms(false), OPTIONS);
+    alone(Buffer.alloc(length), terms(false));
     expect(spy.mock.calls[0]![1]).toMatchObject({ memLevel, chunkSize });
   });
 });
@@ -234,5 +243,5 @@ it('what was compressed elsewhere is not kept where nothing may refer to it', as
   const deflater = new Deflater(terms(false), OPTIONS);
   const payload = Buffer.alloc(400, 'alpha beta ');
   expect(() => deflater.sent(payload)).not.toThrow();
-  expect(deflater.now(payload)).toEqual(deflateAlone(payload, terms(false), OPTIONS));
+  expect(deflater.now(payload)).toEqual(alone(payload, terms(false)));
 });

@@ -18,22 +18,30 @@ const MAX_CHUNK = 65_536;
 /** Takes the compressed payload, or `undefined` when it is not worth it. */
 export type DeflateCallback = (compressed: Buffer | undefined) => void;
 
+/** What the compressing side has to know of what was agreed on. */
+export type DeflaterTerms = Pick<DeflateTerms, 'serverTakeover' | 'serverWindowBits'>;
+
 /**
- * Compresses the messages of one connection (RFC 7692 §7.2.1).
+ * Compresses the messages of one connection, or of many (RFC 7692 §7.2.1).
  *
  * No zlib stream is kept: each message is compressed by itself, with what was said before as its
  * dictionary where the terms allow that. One message at a time: while {@link later} is under way,
  * nothing else may be asked.
  */
 export class Deflater {
-  readonly terms: DeflateTerms;
+  readonly terms: DeflaterTerms;
   readonly #options: DeflateOptions;
   readonly #window: Window | undefined;
 
-  constructor(terms: DeflateTerms, options: DeflateOptions) {
+  constructor(terms: DeflaterTerms, options: DeflateOptions) {
     this.terms = terms;
     this.#options = options;
     this.#window = terms.serverTakeover ? new Window(terms.serverWindowBits) : undefined;
+  }
+
+  /** One that refers to nothing: what it makes is for all whose window is no smaller. */
+  static alone({ serverWindowBits }: DeflaterTerms, options: DeflateOptions): Deflater {
+    return new Deflater({ serverTakeover: false, serverWindowBits }, options);
   }
 
   /** Whether a message of this many bytes is compressed at once, not on another thread. */
@@ -71,33 +79,12 @@ export class Deflater {
   }
 }
 
-/** Compresses a payload by itself, for all who have this window; `undefined` when it is no smaller. */
-export function deflateAlone(
-  payload: Buffer,
-  terms: DeflateTerms,
-  options: DeflateOptions,
-): Buffer | undefined {
-  return withoutTail(payload, deflateRawSync(payload, fit(terms, options, payload.length)));
-}
-
-/** As {@link deflateAlone}, off the event loop. */
-export function deflateAloneLater(
-  payload: Buffer,
-  terms: DeflateTerms,
-  options: DeflateOptions,
-  done: DeflateCallback,
-): void {
-  deflateRaw(payload, fit(terms, options, payload.length), (error, flushed) => {
-    done(error === null ? withoutTail(payload, flushed) : undefined);
-  });
-}
-
 /**
  * A context no larger than these bytes need: zlib clears all of it first, which at 4 KiB takes as
  * long as the compression (bench/micro).
  */
 function fit(
-  terms: DeflateTerms,
+  { serverWindowBits }: DeflaterTerms,
   { level, memLevel }: DeflateOptions,
   length: number,
 ): ZlibOptions {
@@ -105,7 +92,7 @@ function fit(
   return {
     finishFlush: constants.Z_SYNC_FLUSH,
     level,
-    windowBits: Math.min(terms.serverWindowBits, bits),
+    windowBits: Math.min(serverWindowBits, bits),
     memLevel: Math.min(memLevel, Math.max(1, bits - 6)),
     // Room for all of it, in one piece: it is no larger, or is not used.
     chunkSize: Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, length)),

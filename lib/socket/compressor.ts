@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import type { DeflateOptions, DeflateTerms } from '../protocol/deflate';
-import { Deflater } from '../protocol/deflater';
+import type { DeflateOptions } from '../protocol/deflate';
+import { Deflater, type DeflaterTerms } from '../protocol/deflater';
 import { RSV1 } from '../protocol/frame';
 import { enqueueJob } from './jobs';
 
@@ -38,12 +38,12 @@ export class Compressor {
   readonly options: DeflateOptions;
   readonly #deflater: Deflater;
 
-  constructor(terms: DeflateTerms, options: DeflateOptions) {
+  constructor(terms: DeflaterTerms, options: DeflateOptions) {
     this.options = options;
     this.#deflater = new Deflater(terms, options);
   }
 
-  get terms(): DeflateTerms {
+  get terms(): DeflaterTerms {
     return this.#deflater.terms;
   }
 

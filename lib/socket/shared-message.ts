@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import { deflateAlone, deflateAloneLater, Deflater } from '../protocol/deflater';
+import { Deflater } from '../protocol/deflater';
 import { FIN } from '../protocol/frame';
 import { Opcode } from '../protocol/opcode';
 import {
@@ -58,7 +58,7 @@ export class SharedMessage {
     const { terms, options } = compressor;
     let frame = this.#deflated.get(terms.serverWindowBits);
     if (frame === undefined) {
-      const compressed = deflateAlone(bytes, terms, options);
+      const compressed = Deflater.alone(terms, options).now(bytes);
       const { bits, payload } = compressedOr(bytes, compressed);
       frame = bits === 0 ? this.#asItIs() : shareFrame(this.first | bits, payload);
       this.#deflated.set(terms.serverWindowBits, frame);
@@ -70,7 +70,8 @@ export class SharedMessage {
     const { terms, options } = compressor;
     let promise = this.#promised.get(terms.serverWindowBits);
     if (promise === undefined) {
-      promise = runJob((done) => deflateAloneLater(bytes, terms, options, done), bytes);
+      const deflater = Deflater.alone(terms, options);
+      promise = runJob((done) => deflater.later(bytes, done), bytes);
       this.#promised.set(terms.serverWindowBits, promise);
     }
     const encoded = await promise;
