@@ -293,7 +293,7 @@ describe('C-2 closes in the middle of a large message', () => {
     holds: 4001,
     without: without([
       'socket/session.ts',
-      'onClosing(): void {\n    this.inbox.discard();',
+      'onClosing(): void {\n    this.#madeInbox?.discard();',
       'onClosing(): void {',
     ]),
     breaks: undefined,

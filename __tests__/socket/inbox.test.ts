@@ -488,20 +488,19 @@ it('counts the characters of text and the bytes of binary messages', async () =>
 describe('an inbox alone', () => {
   const makeInbox = (
     message?: (socket: Socket, data: unknown) => unknown,
-  ): { inbox: Inbox; delivery: Delivery; reading: string[] } => {
+  ): { inbox: Inbox; owner: { isOpening: boolean }; reading: string[] } => {
     const { socket, settings } = makeWire({
       start: false,
       hooks: message === undefined ? {} : { message },
     });
-    const owner = { onUserError: () => {}, shut: () => {} };
+    const owner = { isOpening: message === undefined, onUserError: () => {}, shut: () => {} };
     const delivery = new Delivery(socket, settings, owner);
     const reading: string[] = [];
     const reader = {
       stopReading: () => reading.push('stop'),
       startReading: () => reading.push('start'),
     };
-    if (message !== undefined) delivery.opened();
-    return { inbox: new Inbox(delivery, reader, settings), delivery, reading };
+    return { inbox: new Inbox(delivery, reader, settings), owner, reading };
   };
 
   it('says whether the peer is read from, and steers it once each way', () => {
@@ -530,12 +529,12 @@ describe('an inbox alone', () => {
   });
 
   it('ends once, and not by an alarm that nobody set', () => {
-    const { inbox, delivery } = makeInbox();
+    const { inbox, owner } = makeInbox();
     let ends = 0;
     inbox.ring();
     inbox.end(() => ends++);
     expect(ends).toBe(0);
-    delivery.opened();
+    owner.isOpening = false;
     inbox.drain();
     inbox.ring();
     inbox.drain();

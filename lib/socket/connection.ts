@@ -66,16 +66,16 @@ const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: fals
  *   a reset.
  */
 export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, TransportListener {
-  readonly outbox: Outbox;
   /** What was agreed on about compression. */
   readonly deflate: DeflateTerms | undefined;
   readonly #transport: Duplex;
   readonly #owner: ConnectionOwner;
   readonly #settings: SocketSettings;
-  readonly #intake: Intake;
   readonly #heartbeat: Heartbeat;
   /** The chunks of TCP and TLS sockets are ours; another stream may pass on somebody's own. */
   readonly #ownsChunks: boolean;
+  #madeIntake: Intake | undefined = undefined;
+  #madeOutbox: Outbox | undefined = undefined;
   #phase: 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' = 'open';
   #verdict: Verdict = ABNORMAL;
   #heardAt = clock.now;
@@ -92,8 +92,6 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#settings = settings;
     this.#ownsChunks = transport instanceof NetSocket;
     this.deflate = deflate;
-    this.#intake = new Intake(transport, this, settings, deflate);
-    this.outbox = new Outbox(transport, owner, settings);
     this.#heartbeat = new Heartbeat(this, settings);
   }
 
@@ -108,7 +106,17 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   }
 
   get isListening(): boolean {
-    return this.#owner.isReading && !this.#intake.isBusy;
+    return this.#owner.isReading && this.#madeIntake?.isBusy !== true;
+  }
+
+  /** Made for the first frame that is sent; so is the intake, for the first bytes that come. */
+  get outbox(): Outbox {
+    return (this.#madeOutbox ??= new Outbox(this.#transport, this.#owner, this.#settings));
+  }
+
+  /** Bytes that the operating system has not taken yet. */
+  get buffered(): number {
+    return this.#madeOutbox?.buffered ?? this.#transport.writableLength;
   }
 
   get heardAt(): number {
@@ -197,7 +205,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
 
   /** The peer's FIN without a close frame before it: §7.1.5, 1006. What was kept comes first. */
   onTransportEnd(): void {
-    if (!this.#transport.readableEnded || this.#intake.isHalted) return;
+    if (!this.#transport.readableEnded || this.#madeIntake?.isHalted === true) return;
     if (this.#isReading()) this.#endTransport();
   }
 
@@ -210,8 +218,8 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#phase = 'closed';
     clock.clear(this);
     this.#heartbeat.stop();
-    this.#intake.finish();
-    this.outbox.discard();
+    this.#madeIntake?.finish();
+    this.#madeOutbox?.discard();
     this.#owner.onClosed(this.#verdict);
   }
 
@@ -270,6 +278,10 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#verdict = { code, reason: error.message, wasClean: false };
     this.#endTransport();
     this.#owner.onFault(error);
+  }
+
+  get #intake(): Intake {
+    return (this.#madeIntake ??= new Intake(this.#transport, this, this.#settings, this.deflate));
   }
 
   /** Whether the peer's close frame is still to come. */

@@ -14,6 +14,8 @@ export type Taker = (result: IteratorResult<unknown, undefined>) => void;
 
 /** What user code's doings end in. */
 export interface DeliveryOwner {
+  /** Whether `open` has not settled yet. */
+  readonly isOpening: boolean;
   /** User code failed: report it, and close with 1011. */
   onUserError(error: unknown): void;
   /** Ends the connection for a reason of ours. */
@@ -28,7 +30,6 @@ export class Delivery {
   readonly #socket: Socket;
   readonly #settings: SocketSettings;
   readonly #owner: DeliveryOwner;
-  #isOpening = true;
   #iterators = 0;
   #takers: Taker[] | undefined = undefined;
 
@@ -40,7 +41,7 @@ export class Delivery {
 
   /** Whether `open` has not settled yet. */
   get isOpening(): boolean {
-    return this.#isOpening;
+    return this.#owner.isOpening;
   }
 
   /** Whether an iterator takes the messages. */
@@ -51,13 +52,8 @@ export class Delivery {
   /** Whether a message would be taken now. */
   wantsMessage(): boolean {
     if (this.#iterators > 0) return this.#takers !== undefined;
-    if (this.#settings.hooks.message !== undefined) return !this.#isOpening;
+    if (this.#settings.hooks.message !== undefined) return !this.#owner.isOpening;
     return this.#socket.listenerCount('message') > 0;
-  }
-
-  /** `open` has settled. */
-  opened(): void {
-    this.#isOpening = false;
   }
 
   /** An iterator begins, and is the only one to get messages until it ends. */

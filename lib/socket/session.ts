@@ -34,14 +34,14 @@ const LIMIT_OF: ReadonlyMap<number, LimitName> = new Map([
  */
 export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   readonly connection: Connection;
-  readonly inbox: Inbox;
-  readonly sender: Sender;
   readonly #socket: Socket;
   readonly #settings: SocketSettings;
-  readonly #delivery: Delivery;
   readonly #rate: TokenBucket | undefined;
   readonly #idle: IdleTimer | undefined;
   #expiry: Expiry | undefined = undefined;
+  #madeInbox: Inbox | undefined = undefined;
+  #madeSender: Sender | undefined = undefined;
+  #isOpening = true;
   #wasClean = false;
 
   constructor(
@@ -54,9 +54,6 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     this.#socket = socket;
     this.#settings = settings;
     this.connection = new Connection(transport, this, settings, terms);
-    this.#delivery = new Delivery(socket, settings, this);
-    this.inbox = new Inbox(this.#delivery, this.connection, settings);
-    this.sender = new Sender(socket, this.connection, settings, this);
     this.#rate =
       messageRate === undefined ? undefined : new TokenBucket(messageRate, performance.now());
     this.#idle = idleTimeout === Infinity ? undefined : new IdleTimer(this, idleTimeout);
@@ -73,7 +70,32 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   get isReading(): boolean {
-    return this.inbox.isReading;
+    return this.#madeInbox?.isReading ?? true;
+  }
+
+  /** Whether the user stopped the reading. */
+  get isPaused(): boolean {
+    return this.#madeInbox?.isPaused ?? false;
+  }
+
+  /** Bytes that were given to us and not yet taken by the operating system. */
+  get buffered(): number {
+    return this.#madeSender?.buffered ?? this.connection.buffered;
+  }
+
+  /** Whether `open` has not settled yet. */
+  get isOpening(): boolean {
+    return this.#isOpening;
+  }
+
+  /** Made when a message comes, or somebody asks for one: an idle socket needs none. */
+  get inbox(): Inbox {
+    return (this.#madeInbox ??= this.#makeInbox());
+  }
+
+  /** Made for the first message that is sent. */
+  get sender(): Sender {
+    return (this.#madeSender ??= this.#makeSender());
   }
 
   /** Calls `open` if there is one, then begins to read; `head` came right behind the handshake. */
@@ -113,7 +135,8 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   whenSent(run: () => void): void {
-    this.sender.after(run);
+    if (this.#madeSender === undefined) run();
+    else this.#madeSender.after(run);
   }
 
   onSending(): void {
@@ -139,7 +162,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onDrain(): void {
-    if (this.sender.buffered > 0) {
+    if (this.buffered > 0) {
       this.connection.outbox.wantDrain();
       return;
     }
@@ -149,7 +172,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onClosing(): void {
-    this.inbox.discard();
+    this.#madeInbox?.discard();
   }
 
   onClosed(verdict: Verdict): void {
@@ -161,6 +184,11 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     this.inbox.end(() => this.#tellClose(verdict));
   }
 
+  /** Somebody may want messages who did not before. */
+  wake(): void {
+    this.#madeInbox?.wake();
+  }
+
   onUserError(error: unknown): void {
     this.#settings.report(error, this.#socket);
     this.shut(CloseCode.InternalError, '');
@@ -170,9 +198,18 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     this.#call(() => (error === undefined ? callback() : callback(error)));
   }
 
+  #makeInbox(): Inbox {
+    const delivery = new Delivery(this.#socket, this.#settings, this);
+    return new Inbox(delivery, this.connection, this.#settings);
+  }
+
+  #makeSender(): Sender {
+    return new Sender(this.#socket, this.connection, this.#settings, this);
+  }
+
   #opened(): void {
-    this.#delivery.opened();
-    this.inbox.drain();
+    this.#isOpening = false;
+    this.#madeInbox?.drain();
   }
 
   #tellClose({ code, reason }: Verdict): void {

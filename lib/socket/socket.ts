@@ -166,12 +166,12 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** Bytes that were given to `send` and not yet taken by the operating system. */
   get bufferedAmount(): number {
-    return this.#session.sender.buffered;
+    return this.#session.buffered;
   }
 
   /** Whether reading was stopped by `pause`. */
   get isPaused(): boolean {
-    return this.#session.inbox.isPaused;
+    return this.#session.isPaused;
   }
 
   /** Whether the connection ended with a close frame from both sides. */
@@ -363,7 +363,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** @internal */
   [kListenerAdded](event: string | symbol): void {
-    if (event === 'message') this.#session.inbox.wake();
+    if (event === 'message') this.#session.wake();
   }
 
   get #events(): EventBridge {
