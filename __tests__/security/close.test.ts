@@ -416,13 +416,13 @@ describe('C-3 a peer that does not play its part', () => {
 
   const patient = without([
     'socket/connection.ts',
-    'if (this.slot === undefined) clock.set(this, this.#settings.closeTimeout);',
+    'if (!this.isSet) clock.set(this, this.#settings.closeTimeout);',
     '',
   ]);
   const whenSent = without([
     'socket/connection.ts',
-    'if (this.slot === undefined) clock.set',
-    'if (this.slot === undefined && this.outbox.buffered === 0) clock.set',
+    'if (!this.isSet) clock.set',
+    'if (!this.isSet && this.outbox.buffered === 0) clock.set',
   ]);
 
   itDefends('and never answers: gone after closeTimeout', {

@@ -53,6 +53,20 @@ describe('Clock', () => {
     expect([moved.rung.length, cleared.rung.length]).toEqual([1, 0]);
   });
 
+  it.each([0, 1, 2])('rings the others of a tick when number %i of them is cleared', (cleared) => {
+    const clock = new Clock();
+    const bells = [new Bell(), new Bell(), new Bell()];
+    for (const bell of bells) clock.set(bell, 1000);
+    clock.clear(bells[cleared]!);
+    expect(bells.map(({ isSet }) => isSet)).toEqual(bells.map((_, at) => at !== cleared));
+    // Moved into its place, the last one can still be cleared, and set again.
+    clock.clear(bells[2]!);
+    if (cleared !== 2) clock.set(bells[2]!, 1000);
+    jest.advanceTimersByTime(2000);
+    expect(bells.map(({ rung }) => rung.length)).toEqual([0, 1, 2].map((at) => +(at !== cleared)));
+    expect(clock.size).toBe(0);
+  });
+
   it('runs one timer while an alarm is set, and none otherwise', () => {
     const clock = new Clock();
     const bells = [new Bell(), new Bell()];

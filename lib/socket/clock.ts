@@ -1,9 +1,17 @@
+/** The due tick of an alarm that is not set. */
+const NEVER = -1;
+
 /** Something that is to happen later, and at most once per {@link Clock.set}. */
 export abstract class Alarm {
-  /** The slot it waits in; the clock's business. */
-  slot: Set<Alarm> | undefined = undefined;
   /** The tick it is due at; the clock's business. */
-  dueTick = 0;
+  dueTick: number = NEVER;
+  /** Its place in the slot of that tick; the clock's business. */
+  place = 0;
+
+  /** Whether it is going to ring. */
+  get isSet(): boolean {
+    return this.dueTick !== NEVER;
+  }
 
   /** The time has come. Must not throw. */
   abstract ring(): void;
@@ -22,14 +30,15 @@ const MAX_TICKS_AT_ONCE = 10;
  * One timer for all sockets: a hashed timing wheel.
  *
  * ```
- *   slots  [ {alarms} | {} | {alarms} | … ]     due tick modulo SLOTS
+ *   slots  [ [alarms] | [] | [alarms] | … ]     due tick modulo SLOTS
  *               ▲ tick
  * ```
- * Invariants: an alarm is in at most one slot, the one of its due tick; the timer runs, unref'ed,
- * exactly while an alarm is set.
+ * Invariants: an alarm is in at most one slot, the one of its due tick, and knows its place there: the
+ * last one takes the place of one that leaves. The timer runs, unref'ed, exactly while an alarm is
+ * set.
  */
 export class Clock {
-  readonly #slots: (Set<Alarm> | undefined)[] = [];
+  readonly #slots: Alarm[][] = [];
   #timer: NodeJS.Timeout | undefined = undefined;
   #tick = 0;
   #count = 0;
@@ -54,19 +63,27 @@ export class Clock {
     if (ms === Infinity) return;
     this.#start();
     alarm.dueTick = this.#tick + Math.ceil(Math.max(0, ms) / TICK_MS) + 1;
-    const slot = (this.#slots[alarm.dueTick % SLOTS] ??= new Set());
-    slot.add(alarm);
-    alarm.slot = slot;
+    alarm.place = this.#slotOf(alarm.dueTick).push(alarm) - 1;
     this.#count++;
   }
 
   /** Takes an alarm back. */
   clear(alarm: Alarm): void {
-    if (alarm.slot === undefined) return;
-    alarm.slot.delete(alarm);
-    alarm.slot = undefined;
+    if (!alarm.isSet) return;
+    const slot = this.#slotOf(alarm.dueTick);
+    // eslint-disable-next-line @typescript-eslint/no-non-null-assertion -- the alarm itself is in there
+    const last = slot.pop()!;
+    if (last !== alarm) {
+      slot[alarm.place] = last;
+      last.place = alarm.place;
+    }
+    alarm.dueTick = NEVER;
     this.#count--;
     if (this.#count === 0) this.#stop();
+  }
+
+  #slotOf(tick: number): Alarm[] {
+    return (this.#slots[tick % SLOTS] ??= []);
   }
 
   #start(): void {
@@ -86,15 +103,14 @@ export class Clock {
     this.#lastAt += passed * TICK_MS;
     for (let ticks = Math.min(passed, MAX_TICKS_AT_ONCE); ticks > 0; ticks--) {
       this.#tick++;
-      this.#ringSlot(this.#slots[this.#tick % SLOTS]);
+      this.#ringSlot();
     }
   }
 
-  #ringSlot(slot: Set<Alarm> | undefined): void {
-    if (slot === undefined) return;
-    // Alarms of a later round of the wheel stay; what rings may set itself again.
-    for (const alarm of [...slot]) {
-      if (alarm.dueTick !== this.#tick || alarm.slot !== slot) continue;
+  #ringSlot(): void {
+    // Alarms of a later round of the wheel stay; what rings may set and clear itself and others.
+    for (const alarm of [...this.#slotOf(this.#tick)]) {
+      if (alarm.dueTick !== this.#tick) continue;
       this.clear(alarm);
       alarm.ring();
     }

@@ -310,6 +310,6 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   /** One `closeTimeout` for all of the closing: a late answer of the peer's gives it no more. */
   #awaitEnd(): void {
     this.#heartbeat.stop();
-    if (this.slot === undefined) clock.set(this, this.#settings.closeTimeout);
+    if (!this.isSet) clock.set(this, this.#settings.closeTimeout);
   }
 }
