@@ -416,7 +416,7 @@ describe('C-3 a peer that does not play its part', () => {
 
   const patient = without([
     'socket/connection.ts',
-    'if (!this.isSet) clock.set(this, this.#settings.closeTimeout);',
+    'if (!this.isSet) clock.set(this, this.settings.closeTimeout);',
     '',
   ]);
   const whenSent = without([

@@ -103,7 +103,7 @@ describe('B-1 a peer that does not read', () => {
     holds: 1013,
     without: without([
       'socket/connection.ts',
-      'if (!this.isSet) clock.set(this, this.#settings.closeTimeout);',
+      'if (!this.isSet) clock.set(this, this.settings.closeTimeout);',
       '',
     ]),
     breaks: undefined,

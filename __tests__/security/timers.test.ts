@@ -213,7 +213,7 @@ describe('threat 3: a client that is there no more, and does not say so', () => 
       return Promise.race([closed.promise, patience()]);
     },
     holds: 1006,
-    without: without(['socket/heartbeat.ts', 'this.#owner.onSilence();', '']),
+    without: without(['socket/heartbeat.ts', 'owner.onSilence();', '']),
     breaks: undefined,
   });
 });

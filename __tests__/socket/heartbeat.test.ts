@@ -1,26 +1,31 @@
 import { clock } from '../../lib/socket/clock';
-import { Heartbeat } from '../../lib/socket/heartbeat';
+import { Heartbeat, type HeartbeatTimes } from '../../lib/socket/heartbeat';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 class Peer {
   isListening = true;
+  readonly settings: HeartbeatTimes;
   heardAt = clock.now;
   readonly beat = jest.fn();
   readonly onSilence = jest.fn();
+
+  constructor(settings: HeartbeatTimes) {
+    this.settings = settings;
+  }
 
   speak(): void {
     this.heardAt = clock.now;
   }
 }
 
-function start(times: { pingInterval: number; pingTimeout: number }): {
+function start(times: HeartbeatTimes): {
   peer: Peer;
   heartbeat: Heartbeat;
 } {
-  const peer = new Peer();
-  const heartbeat = new Heartbeat(peer, times);
+  const peer = new Peer(times);
+  const heartbeat = new Heartbeat(peer);
   heartbeat.start();
   return { peer, heartbeat };
 }

@@ -68,9 +68,9 @@ const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: fals
 export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, TransportListener {
   /** What was agreed on about compression. */
   readonly deflate: DeflateTerms | undefined;
+  readonly settings: SocketSettings;
   readonly #transport: Duplex;
   readonly #owner: ConnectionOwner;
-  readonly #settings: SocketSettings;
   readonly #heartbeat: Heartbeat;
   /** The chunks of TCP and TLS sockets are ours; another stream may pass on somebody's own. */
   readonly #ownsChunks: boolean;
@@ -89,15 +89,20 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     super();
     this.#transport = transport;
     this.#owner = owner;
-    this.#settings = settings;
+    this.settings = settings;
     this.#ownsChunks = transport instanceof NetSocket;
     this.deflate = deflate;
-    this.#heartbeat = new Heartbeat(this, settings);
+    this.#heartbeat = new Heartbeat(this);
   }
 
   /** Where the closing handshake stands. */
   get phase(): 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' {
     return this.#phase;
+  }
+
+  /** Whether it has ended with a close frame from both sides. */
+  get wasClean(): boolean {
+    return this.#phase === 'closed' && this.#verdict.wasClean;
   }
 
   /** Whether our close frame is still to come, so that frames may be queued. */
@@ -111,7 +116,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
 
   /** Made for the first frame that is sent; so is the intake, for the first bytes that come. */
   get outbox(): Outbox {
-    return (this.#madeOutbox ??= new Outbox(this.#transport, this.#owner, this.#settings));
+    return (this.#madeOutbox ??= new Outbox(this.#transport, this.#owner, this.settings));
   }
 
   /** Bytes that the operating system has not taken yet. */
@@ -196,7 +201,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   /** Bytes from the transport. */
   onData(chunk: Buffer): void {
     this.#heardAt = clock.now;
-    this.#settings.observer.bytesReceived += chunk.length;
+    this.settings.observer.bytesReceived += chunk.length;
     if (this.#isReading()) {
       this.#intake.push(this.#ownsChunks ? chunk : Buffer.from(chunk));
       flushIfLate();
@@ -281,7 +286,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   }
 
   get #intake(): Intake {
-    return (this.#madeIntake ??= new Intake(this.#transport, this, this.#settings, this.deflate));
+    return (this.#madeIntake ??= new Intake(this.#transport, this, this.settings, this.deflate));
   }
 
   /** Whether the peer's close frame is still to come. */
@@ -310,6 +315,6 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   /** One `closeTimeout` for all of the closing: a late answer of the peer's gives it no more. */
   #awaitEnd(): void {
     this.#heartbeat.stop();
-    if (!this.isSet) clock.set(this, this.#settings.closeTimeout);
+    if (!this.isSet) clock.set(this, this.settings.closeTimeout);
   }
 }

@@ -1,7 +1,14 @@
 import { Alarm, clock } from './clock';
 
+/** When to ping, and when to give up, in milliseconds. */
+export interface HeartbeatTimes {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
 /** What a heartbeat does to its connection. */
 export interface HeartbeatOwner {
+  readonly settings: HeartbeatTimes;
   /** Whether the peer could be heard at all: not while we do not read. */
   readonly isListening: boolean;
   /** When bytes came last, by `clock.now`. */
@@ -10,12 +17,6 @@ export interface HeartbeatOwner {
   beat(): void;
   /** The peer did not answer. */
   onSilence(): void;
-}
-
-/** When to ping, and when to give up, in milliseconds. */
-export interface HeartbeatTimes {
-  readonly pingInterval: number;
-  readonly pingTimeout: number;
 }
 
 /**
@@ -33,18 +34,16 @@ export interface HeartbeatTimes {
  */
 export class Heartbeat extends Alarm {
   readonly #owner: HeartbeatOwner;
-  readonly #times: HeartbeatTimes;
   #pingedAt: number | undefined = undefined;
 
-  constructor(owner: HeartbeatOwner, times: HeartbeatTimes) {
+  constructor(owner: HeartbeatOwner) {
     super();
     this.#owner = owner;
-    this.#times = times;
   }
 
   /** Begins. */
   start(): void {
-    clock.set(this, this.#times.pingInterval);
+    clock.set(this, this.#owner.settings.pingInterval);
   }
 
   /** Ends for good. */
@@ -53,20 +52,20 @@ export class Heartbeat extends Alarm {
   }
 
   override ring(): void {
-    const { heardAt } = this.#owner;
-    if (this.#pingedAt !== undefined && heardAt < this.#pingedAt && this.#owner.isListening) {
-      this.#owner.onSilence();
+    const owner = this.#owner;
+    const { pingInterval, pingTimeout } = owner.settings;
+    const { heardAt } = owner;
+    if (this.#pingedAt !== undefined && heardAt < this.#pingedAt && owner.isListening) {
+      owner.onSilence();
       return;
     }
     this.#pingedAt = undefined;
-    const left = heardAt + this.#times.pingInterval - clock.now;
-    if (left > 0) clock.set(this, left);
-    else this.#ping();
-  }
-
-  #ping(): void {
-    const { pingInterval, pingTimeout } = this.#times;
-    this.#owner.beat();
+    const left = heardAt + pingInterval - clock.now;
+    if (left > 0) {
+      clock.set(this, left);
+      return;
+    }
+    owner.beat();
     // Without a timeout the pings only keep proxies from cutting an idle connection.
     this.#pingedAt = pingTimeout === Infinity ? undefined : clock.now;
     clock.set(this, pingTimeout === Infinity ? pingInterval : pingTimeout);

@@ -11,6 +11,7 @@ import { Delivery, type DeliveryOwner } from './delivery';
 import { Inbox } from './inbox';
 import type { LimitName } from './observer';
 import type { SendCallback } from './outbox';
+import type { RoomDirectory } from './room-directory';
 import { Sender, type SenderOwner } from './sender';
 import type { SocketSettings } from './settings';
 import type { Socket } from './socket';
@@ -42,7 +43,6 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   #madeInbox: Inbox | undefined = undefined;
   #madeSender: Sender | undefined = undefined;
   #isOpening = true;
-  #wasClean = false;
 
   constructor(
     socket: Socket,
@@ -64,9 +64,9 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     return this.connection.deflate?.response ?? '';
   }
 
-  /** Whether both sides sent a close frame. */
-  get wasClean(): boolean {
-    return this.#wasClean;
+  /** Who is in which room of the route. */
+  get rooms(): RoomDirectory {
+    return this.#settings.rooms;
   }
 
   get isReading(): boolean {
@@ -176,7 +176,6 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onClosed(verdict: Verdict): void {
-    this.#wasClean = verdict.wasClean;
     this.#settings.observer.onClosed(this.#socket, verdict);
     if (this.#idle !== undefined) clock.clear(this.#idle);
     if (this.#expiry !== undefined) clock.clear(this.#expiry);

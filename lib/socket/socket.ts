@@ -12,7 +12,7 @@ import {
 } from './events';
 import type { SendCallback } from './outbox';
 import { toControlPayload, type ControlData, type SendOptions } from './outgoing';
-import type { Audience, RoomDirectory } from './room-directory';
+import type { Audience } from './room-directory';
 import { Session } from './session';
 import type { SharedMessage } from './shared-message';
 import type { SocketSettings } from './settings';
@@ -117,7 +117,6 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
   readonly url: string;
 
   readonly #session: Session;
-  readonly #rooms: RoomDirectory;
   #binaryType: BinaryType = 'nodebuffer';
   #bridge: EventBridge | undefined = undefined;
 
@@ -128,7 +127,6 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
     this.context = identity.context;
     this.protocol = identity.protocol;
     this.url = identity.url;
-    this.#rooms = settings.rooms;
     this.#session = new Session(this, transport, settings, identity.deflate);
   }
 
@@ -176,7 +174,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** Whether the connection ended with a close frame from both sides. */
   get wasClean(): boolean {
-    return this.#session.wasClean;
+    return this.#session.connection.wasClean;
   }
 
   /**
@@ -266,7 +264,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** The rooms this socket is in; none any more when `close` is told. */
   get rooms(): ReadonlySet<string> {
-    return this.#rooms.roomsOf(this);
+    return this.#session.rooms.roomsOf(this);
   }
 
   /**
@@ -276,17 +274,17 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
    *   name is no string or empty
    */
   join(room: string): void {
-    this.#rooms.join(this, room);
+    this.#session.rooms.join(this, room);
   }
 
   /** Leaves a room. */
   leave(room: string): void {
-    this.#rooms.leave(this, room);
+    this.#session.rooms.leave(this, room);
   }
 
   /** Everybody in a room of this route, this socket too if it is in: `to(room).send(message)`. */
   to(room: string): Audience<T['out']> {
-    return this.#rooms.to(room);
+    return this.#session.rooms.to(room);
   }
 
   /** Pulls messages one by one: `for await (const message of socket)`; ends at the close. */
