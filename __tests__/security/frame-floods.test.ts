@@ -43,7 +43,7 @@ describe('L-6 a reserved bit that nobody listens for', () => {
   const thrown: Weakening = {
     file: 'socket/session.ts',
     replace: "this.#emit('error', [error]);",
-    by: "this.#socket.emit('error', error);",
+    by: "this.socket.emit('error', error);",
   };
 
   async function attack(server: ServerChild, first: string): Promise<Peer> {

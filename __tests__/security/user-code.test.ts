@@ -148,7 +148,7 @@ describe('X-1, X-2, X-3 user code that fails, in a process without handlers', ()
       [
         'socket/session.ts',
         "this.#emit('error', [error]);",
-        "process.nextTick(() => EventEmitter.prototype.emit.call(this.#socket, 'error', error));",
+        "process.nextTick(() => EventEmitter.prototype.emit.call(this.socket, 'error', error));",
       ],
       [
         'socket/session.ts',

@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
-import { Delivery } from '../../lib/socket/delivery';
 import { Inbox } from '../../lib/socket/inbox';
 import type { Decoded, SocketHooks } from '../../lib/socket/settings';
 import type { Socket } from '../../lib/socket/socket';
@@ -488,19 +487,24 @@ it('counts the characters of text and the bytes of binary messages', async () =>
 describe('an inbox alone', () => {
   const makeInbox = (
     message?: (socket: Socket, data: unknown) => unknown,
-  ): { inbox: Inbox; owner: { isOpening: boolean }; reading: string[] } => {
+  ): { inbox: Inbox; recipient: { isOpening: boolean }; reading: string[] } => {
     const { socket, settings } = makeWire({
       start: false,
       hooks: message === undefined ? {} : { message },
     });
-    const owner = { isOpening: message === undefined, onUserError: () => {}, shut: () => {} };
-    const delivery = new Delivery(socket, settings, owner);
+    const recipient = {
+      socket,
+      settings,
+      isOpening: message === undefined,
+      onUserError: () => {},
+      shut: () => {},
+    };
     const reading: string[] = [];
     const reader = {
       stopReading: () => reading.push('stop'),
       startReading: () => reading.push('start'),
     };
-    return { inbox: new Inbox(delivery, reader, settings), owner, reading };
+    return { inbox: new Inbox(recipient, reader), recipient, reading };
   };
 
   it('says whether the peer is read from, and steers it once each way', () => {
@@ -529,12 +533,12 @@ describe('an inbox alone', () => {
   });
 
   it('ends once, and not by an alarm that nobody set', () => {
-    const { inbox, owner } = makeInbox();
+    const { inbox, recipient } = makeInbox();
     let ends = 0;
     inbox.ring();
     inbox.end(() => ends++);
     expect(ends).toBe(0);
-    owner.isOpening = false;
+    recipient.isOpening = false;
     inbox.drain();
     inbox.ring();
     inbox.drain();

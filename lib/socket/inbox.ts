@@ -1,7 +1,15 @@
 import type { Buffer } from 'node:buffer';
 import { Alarm, clock } from './clock';
-import type { Checked, Delivery } from './delivery';
+import {
+  asBinaryType,
+  checkMessage,
+  handOver,
+  isWanted,
+  type Checked,
+  type Recipient,
+} from './delivery';
 import { MessageIterator } from './message-iterator';
+import { Takers } from './takers';
 import { isThenable } from './user-code';
 
 /** The way in that can be stopped. */
@@ -10,14 +18,6 @@ export interface Reader {
   stopReading(): void;
   /** Goes on reading. */
   startReading(): void;
-}
-
-/** What an inbox may hold for user code that is not ready. */
-export interface InboxLimits {
-  /** Bytes, and at least one message. */
-  readonly maxPayload: number;
-  /** Milliseconds that the end waits for messages that were held. */
-  readonly closeTimeout: number;
 }
 
 /** Messages that are held for user code that is not ready; then reading stops. */
@@ -48,10 +48,11 @@ type Held =
  *   wants it, or `closeTimeout` has passed.
  */
 export class Inbox extends Alarm {
-  readonly #delivery: Delivery;
+  readonly #recipient: Recipient;
   readonly #reader: Reader;
-  readonly #limits: InboxLimits;
   #stage: 'idle' | 'delivering' | 'waiting' = 'idle';
+  /** Made for the first iterator. */
+  #takers: Takers | undefined = undefined;
   #isPaused = false;
   #isReading = true;
   #held: Held[] | undefined = undefined;
@@ -59,11 +60,10 @@ export class Inbox extends Alarm {
   #isDiscarding = false;
   #end: 'open' | { readonly callback: () => void } | 'ended' = 'open';
 
-  constructor(delivery: Delivery, reader: Reader, limits: InboxLimits) {
+  constructor(recipient: Recipient, reader: Reader) {
     super();
-    this.#delivery = delivery;
+    this.#recipient = recipient;
     this.#reader = reader;
-    this.#limits = limits;
   }
 
   /** Whether the user paused it. */
@@ -130,7 +130,7 @@ export class Inbox extends Alarm {
   end(callback: () => void): void {
     this.#end = { callback };
     this.#settleEnd();
-    if (typeof this.#end !== 'string') clock.set(this, this.#limits.closeTimeout);
+    if (typeof this.#end !== 'string') clock.set(this, this.#recipient.settings.closeTimeout);
   }
 
   /** Held messages were not taken in time. */
@@ -140,7 +140,12 @@ export class Inbox extends Alarm {
 
   /** Messages as somebody pulls them; whoever iterates is the only one to get them. */
   iterate(): MessageIterator {
-    return new MessageIterator(this, this.#delivery);
+    return new MessageIterator(this, (this.#takers ??= new Takers()));
+  }
+
+  /** Whether an iterator takes the messages. */
+  get #isPulled(): boolean {
+    return this.#takers?.isPulling === true;
   }
 
   #hasHeld(): boolean {
@@ -149,15 +154,20 @@ export class Inbox extends Alarm {
 
   #canDeliver(): boolean {
     if (this.#stage !== 'idle' || this.#isPaused) return false;
-    const isOver = this.#end === 'ended' && !this.#delivery.isPulled;
-    return !isOver && this.#delivery.wantsMessage();
+    const isOver = this.#end === 'ended' && !this.#isPulled;
+    return !isOver && this.#isTaken();
+  }
+
+  /** Whether somebody would take a message now. */
+  #isTaken(): boolean {
+    const takers = this.#takers;
+    return takers?.isPulling === true ? takers.isWaiting : isWanted(this.#recipient);
   }
 
   #deliver(data: string | Buffer, isBinary: boolean): void {
     this.#stage = 'delivering';
-    this.#waitFor(
-      this.#delivery.isChecking ? this.#check(data) : this.#delivery.hand(data, isBinary),
-    );
+    const isChecked = this.#recipient.settings.codec.decode !== undefined;
+    this.#waitFor(isChecked ? this.#check(data) : this.#hand(data, isBinary));
   }
 
   #takeHeld(): Held | undefined {
@@ -173,14 +183,22 @@ export class Inbox extends Alarm {
     } else {
       this.#heldBytes -= next.bytes;
       this.#stage = 'delivering';
-      this.#waitFor(this.#delivery.hand(next.checked.value, false));
+      this.#waitFor(this.#hand(next.checked.value, false));
     }
   }
 
   #check(data: string | Buffer): Promise<void> | undefined {
-    const checked = this.#delivery.check(data);
+    const checked = checkMessage(this.#recipient, data);
     if (isThenable(checked)) return checked.then((late) => this.#putBack(late, data.length));
-    return checked === undefined ? undefined : this.#delivery.hand(checked.value, false);
+    return checked === undefined ? undefined : this.#hand(checked.value, false);
+  }
+
+  /** To an iterator that waits if there is one; else to hook and listeners. */
+  #hand(message: unknown, isBinary: boolean): Promise<void> | undefined {
+    const recipient = this.#recipient;
+    const value = isBinary ? asBinaryType(recipient.socket, message as Buffer) : message;
+    if (this.#takers?.hand(value) === true) return undefined;
+    return handOver(recipient, value, isBinary);
   }
 
   /** Whoever wanted the message may have gone while it was checked: it takes its turn again. */
@@ -205,7 +223,7 @@ export class Inbox extends Alarm {
   #steerReading(): void {
     const isFull =
       this.#held !== undefined &&
-      (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#limits.maxPayload);
+      (this.#held.length >= MAX_HELD || this.#heldBytes >= this.#recipient.settings.maxPayload);
     const mayRead = !this.#isPaused && !isFull;
     if (mayRead === this.#isReading) return;
     this.#isReading = mayRead;
@@ -216,16 +234,16 @@ export class Inbox extends Alarm {
   #settleEnd(): void {
     if (this.#end === 'open' || this.#stage !== 'idle') return;
     // What an iterator has left behind when it is left has nobody to go to any more.
-    if (this.#end === 'ended' && !this.#delivery.isPulled) this.#held = undefined;
+    if (this.#end === 'ended' && !this.#isPulled) this.#held = undefined;
     // A loop inside of `open` ends first, or `open` would never settle.
-    if (this.#held === undefined) this.#delivery.endTakers();
-    if (!this.#delivery.isOpening && !this.#isHeldWanted()) this.#finish();
+    if (this.#held === undefined) this.#takers?.end();
+    if (!this.#recipient.isOpening && !this.#isHeldWanted()) this.#finish();
   }
 
   /** Whether the end has to wait; an iterator may pull what is left after it, too. */
   #isHeldWanted(): boolean {
-    if (this.#held === undefined || this.#delivery.isPulled) return false;
-    return this.#isPaused || this.#delivery.wantsMessage();
+    if (this.#held === undefined || this.#isPulled) return false;
+    return this.#isPaused || this.#isTaken();
   }
 
   #finish(): void {
@@ -234,8 +252,8 @@ export class Inbox extends Alarm {
     this.#end = 'ended';
     clock.clear(this);
     // An iterator may still pull what came before the end.
-    if (!this.#delivery.isPulled) this.#held = undefined;
-    if (this.#held === undefined) this.#delivery.endTakers();
+    if (!this.#isPulled) this.#held = undefined;
+    if (this.#held === undefined) this.#takers?.end();
     callback();
   }
 }

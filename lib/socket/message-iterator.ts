@@ -1,4 +1,4 @@
-import type { Delivery, Taker } from './delivery';
+import type { Taker, Takers } from './takers';
 
 /** Where an iterator gets its messages from. */
 export interface MessageSource {
@@ -15,15 +15,15 @@ const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
  */
 export class MessageIterator implements AsyncIterableIterator<unknown, undefined> {
   readonly #source: MessageSource;
-  readonly #delivery: Delivery;
+  readonly #takers: Takers;
   /** Calls of `next` that were not answered yet, the oldest first. */
   #waiting: Taker[] = [];
   #isDone = false;
 
-  constructor(source: MessageSource, delivery: Delivery) {
+  constructor(source: MessageSource, takers: Takers) {
     this.#source = source;
-    this.#delivery = delivery;
-    delivery.beginIterator();
+    this.#takers = takers;
+    takers.begin();
   }
 
   [Symbol.asyncIterator](): this {
@@ -40,7 +40,7 @@ export class MessageIterator implements AsyncIterableIterator<unknown, undefined
         resolve(result);
       };
       this.#waiting.push(taker);
-      this.#delivery.addTaker(taker);
+      this.#takers.add(taker);
       this.#source.drain();
     });
   }
@@ -55,6 +55,6 @@ export class MessageIterator implements AsyncIterableIterator<unknown, undefined
   #finish(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#delivery.endIterator([...this.#waiting]);
+    this.#takers.leave([...this.#waiting]);
   }
 }

@@ -7,11 +7,10 @@ import { ProtocolError } from '../protocol/errors';
 import { Expiry, IdleTimer } from './alarms';
 import { clock } from './clock';
 import { Connection, type ConnectionOwner, type Verdict } from './connection';
-import { Delivery, type DeliveryOwner } from './delivery';
+import type { Recipient } from './delivery';
 import { Inbox } from './inbox';
 import type { LimitName } from './observer';
 import type { SendCallback } from './outbox';
-import type { RoomDirectory } from './room-directory';
 import { Sender, type SenderOwner } from './sender';
 import type { SocketSettings } from './settings';
 import type { Socket } from './socket';
@@ -29,14 +28,14 @@ const LIMIT_OF: ReadonlyMap<number, LimitName> = new Map([
  * place where a failure of user code turns into a close.
  *
  * ```
- *   Connection ──onMessage──▶ Session ──▶ Inbox ──▶ Delivery ──▶ user
+ *   Connection ──onMessage──▶ Session ──▶ Inbox ──▶ handOver ──▶ user
  *   Outbox ◀──── Sender ◀──── Socket.send ◀─── user
  * ```
  */
-export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
+export class Session implements ConnectionOwner, Recipient, SenderOwner {
+  readonly socket: Socket;
+  readonly settings: SocketSettings;
   readonly connection: Connection;
-  readonly #socket: Socket;
-  readonly #settings: SocketSettings;
   readonly #rate: TokenBucket | undefined;
   readonly #idle: IdleTimer | undefined;
   #expiry: Expiry | undefined = undefined;
@@ -51,8 +50,8 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
     terms: DeflateTerms | undefined,
   ) {
     const { messageRate, idleTimeout } = settings;
-    this.#socket = socket;
-    this.#settings = settings;
+    this.socket = socket;
+    this.settings = settings;
     this.connection = new Connection(transport, this, settings, terms);
     this.#rate =
       messageRate === undefined ? undefined : new TokenBucket(messageRate, performance.now());
@@ -62,11 +61,6 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   /** What was agreed on, as `Sec-WebSocket-Extensions` says it. */
   get extensions(): string {
     return this.connection.deflate?.response ?? '';
-  }
-
-  /** Who is in which room of the route. */
-  get rooms(): RoomDirectory {
-    return this.#settings.rooms;
   }
 
   get isReading(): boolean {
@@ -90,18 +84,18 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
 
   /** Made when a message comes, or somebody asks for one: an idle socket needs none. */
   get inbox(): Inbox {
-    return (this.#madeInbox ??= this.#makeInbox());
+    return (this.#madeInbox ??= new Inbox(this, this.connection));
   }
 
   /** Made for the first message that is sent. */
   get sender(): Sender {
-    return (this.#madeSender ??= this.#makeSender());
+    return (this.#madeSender ??= new Sender(this.socket, this.connection, this.settings, this));
   }
 
   /** Calls `open` if there is one, then begins to read; `head` came right behind the handshake. */
   start(open: (() => unknown) | undefined, head: Buffer): void {
     this.connection.listen();
-    this.#settings.observer.onOpen(this.#socket);
+    this.settings.observer.onOpen(this.socket);
     const opening =
       open === undefined ? undefined : callSafely(open, (error) => this.onUserError(error));
     this.#emit('open', []);
@@ -125,7 +119,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
 
   onMessage(data: string | Buffer, isBinary: boolean): void {
     this.#idle?.touch();
-    this.#settings.observer.onReceived(this.#socket, data, isBinary);
+    this.settings.observer.onReceived(this.socket, data, isBinary);
     if (this.#rate?.take(data.length, performance.now()) === false) {
       this.onLimit('messageRate');
       this.shut(CloseCode.PolicyViolation, 'too many messages');
@@ -152,7 +146,7 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onLimit(name: LimitName): void {
-    this.#settings.observer.onLimit(name, this.#socket);
+    this.settings.observer.onLimit(name, this.socket);
   }
 
   onFault(error: Error): void {
@@ -166,8 +160,8 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
       this.connection.outbox.wantDrain();
       return;
     }
-    const { hooks } = this.#settings;
-    if (hooks.drain !== undefined) this.#call(() => hooks.drain?.(this.#socket));
+    const { hooks } = this.settings;
+    if (hooks.drain !== undefined) this.#call(() => hooks.drain?.(this.socket));
     this.#emit('drain', []);
   }
 
@@ -176,10 +170,10 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onClosed(verdict: Verdict): void {
-    this.#settings.observer.onClosed(this.#socket, verdict);
+    this.settings.observer.onClosed(this.socket, verdict);
     if (this.#idle !== undefined) clock.clear(this.#idle);
     if (this.#expiry !== undefined) clock.clear(this.#expiry);
-    this.#settings.release(this.#socket);
+    this.settings.release(this.socket);
     this.inbox.end(() => this.#tellClose(verdict));
   }
 
@@ -189,21 +183,12 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   onUserError(error: unknown): void {
-    this.#settings.report(error, this.#socket);
+    this.settings.report(error, this.socket);
     this.shut(CloseCode.InternalError, '');
   }
 
   runCallback(callback: SendCallback, error: Error | undefined): void {
     this.#call(() => (error === undefined ? callback() : callback(error)));
-  }
-
-  #makeInbox(): Inbox {
-    const delivery = new Delivery(this.#socket, this.#settings, this);
-    return new Inbox(delivery, this.connection, this.#settings);
-  }
-
-  #makeSender(): Sender {
-    return new Sender(this.#socket, this.connection, this.#settings, this);
   }
 
   #opened(): void {
@@ -212,19 +197,19 @@ export class Session implements ConnectionOwner, DeliveryOwner, SenderOwner {
   }
 
   #tellClose({ code, reason }: Verdict): void {
-    const { hooks } = this.#settings;
-    if (hooks.close !== undefined) this.#call(() => hooks.close?.(this.#socket, code, reason));
+    const { hooks } = this.settings;
+    if (hooks.close !== undefined) this.#call(() => hooks.close?.(this.socket, code, reason));
     this.#emit('close', [code, reason]);
   }
 
   /** The bytes go on to be used when this returns: who listens gets a copy. */
   #emitBytes(event: string, bytes: Buffer): void {
-    if (this.#socket.listenerCount(event) > 0) this.#emit(event, [copyOf(bytes)]);
+    if (this.socket.listenerCount(event) > 0) this.#emit(event, [copyOf(bytes)]);
   }
 
   #emit(event: string, args: readonly unknown[]): void {
-    if (this.#socket.listenerCount(event) === 0) return;
-    emitSafely(this.#socket, event, args, (error) => this.onUserError(error));
+    if (this.socket.listenerCount(event) === 0) return;
+    emitSafely(this.socket, event, args, (error) => this.onUserError(error));
   }
 
   #call(call: () => unknown): void {

@@ -264,7 +264,7 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
 
   /** The rooms this socket is in; none any more when `close` is told. */
   get rooms(): ReadonlySet<string> {
-    return this.#session.rooms.roomsOf(this);
+    return this.#session.settings.rooms.roomsOf(this);
   }
 
   /**
@@ -274,17 +274,17 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
    *   name is no string or empty
    */
   join(room: string): void {
-    this.#session.rooms.join(this, room);
+    this.#session.settings.rooms.join(this, room);
   }
 
   /** Leaves a room. */
   leave(room: string): void {
-    this.#session.rooms.leave(this, room);
+    this.#session.settings.rooms.leave(this, room);
   }
 
   /** Everybody in a room of this route, this socket too if it is in: `to(room).send(message)`. */
   to(room: string): Audience<T['out']> {
-    return this.#session.rooms.to(room);
+    return this.#session.settings.rooms.to(room);
   }
 
   /** Pulls messages one by one: `for await (const message of socket)`; ends at the close. */
