@@ -158,7 +158,7 @@ describe('C-2 closes that cross something', () => {
     ],
     [
       'socket/connection.ts',
-      "if (this.#phase === 'open') this.#owner.onMessage",
+      'if (this.#closing === undefined) this.#owner.onMessage',
       'this.#owner.onMessage',
     ],
   );
@@ -182,8 +182,8 @@ describe('C-2 closes that cross something', () => {
     holds: ['88020fa0', { opened: 1, closes: [1000], messages: ['4000 4001'] }],
     without: without([
       'socket/connection.ts',
-      "if (this.#phase !== 'open') return;\n    this.#phase = 'closing';",
-      "this.#phase = 'closing';",
+      'if (this.#closing !== undefined) return;',
+      'this.#closing = undefined;',
     ]),
     breaks: ['88020fa088020fa1', { opened: 1, closes: [1000], messages: ['4000 4001'] }],
   });
@@ -199,7 +199,7 @@ describe('C-2 closes that cross something', () => {
       return [ours.payload.toString('hex') + rest.toString('hex'), told.closes];
     },
     holds: ['0fa0', [4001]],
-    without: without(['socket/connection.ts', "if (this.#phase !== 'closing') return;", '']),
+    without: without(['socket/closing.ts', "if (this.#phase !== 'closing') return;", '']),
     breaks: ['0fa088020fa1', [4001]],
   });
 
@@ -213,7 +213,11 @@ describe('C-2 closes that cross something', () => {
       return told.closes;
     },
     holds: [1006],
-    without: without(['socket/connection.ts', 'if (this.#isReading()) this.#endTransport();', '']),
+    without: without([
+      'socket/connection.ts',
+      'if (this.#isReading()) this.#beginClosing().end();',
+      '',
+    ]),
     breaks: [],
   });
 });
@@ -246,8 +250,8 @@ describe('C-2 closes in the middle of a large message', () => {
     holds: [12 * (MIB + 10) + 4, '88020fa0'],
     without: without([
       'socket/connection.ts',
-      'whenSent(() => this.#sendClose(body));',
-      'whenSent(() => this.#sendClose(body)); this.#transport.destroy();',
+      'whenSent(() => closing.send(body));',
+      'whenSent(() => closing.send(body)); this.#transport.destroy();',
     ]),
     breaks: [expect.any(Number) as number, expect.not.stringMatching('88020fa0') as string],
   });
@@ -263,7 +267,7 @@ describe('C-2 closes in the middle of a large message', () => {
       ],
       [
         'socket/connection.ts',
-        "if (this.#phase === 'open') this.#owner.onMessage",
+        'if (this.#closing === undefined) this.#owner.onMessage',
         'this.#owner.onMessage',
       ],
     ),
@@ -373,8 +377,8 @@ describe('C-2 resets', () => {
     without: without(
       [
         'socket/connection.ts',
-        'this.outbox.end();',
-        'this.outbox.end(); this.#owner.onClosed(this.#verdict);',
+        'readOut(): void {',
+        'readOut() { this.#owner.onClosed(this.#closing.verdict);',
       ],
       ['socket/inbox.ts', "if (typeof this.#end === 'string') return;", ''],
       [
@@ -415,14 +419,14 @@ describe('C-3 a peer that does not play its part', () => {
     };
 
   const patient = without([
-    'socket/connection.ts',
-    'if (!this.isSet) clock.set(this, this.settings.closeTimeout);',
+    'socket/closing.ts',
+    'if (!this.isSet) clock.set(this, this.#owner.settings.closeTimeout);',
     '',
   ]);
   const whenSent = without([
-    'socket/connection.ts',
+    'socket/closing.ts',
     'if (!this.isSet) clock.set',
-    'if (!this.isSet && this.outbox.buffered === 0) clock.set',
+    'if (!this.isSet && this.#owner.outbox.buffered === 0) clock.set',
   ]);
 
   itDefends('and never answers: gone after closeTimeout', {
@@ -487,7 +491,7 @@ describe('C-4 a fault of the peer', () => {
     },
     without: without([
       'socket/connection.ts',
-      'this.#verdict = { code, reason: error.message, wasClean: false };',
+      'closing.verdict = { code, reason: error.message, wasClean: false };',
       '',
     ]),
     breaks: { errors: ['reserved opcode 0x3 (§5.2)'], closes: [[1006, '']] },

@@ -169,8 +169,8 @@ describe('L-12 ten bad frames behind a bad frame', () => {
     },
     {
       file: 'socket/connection.ts',
-      replace: 'this.#intake.finish();\n    if (this.canWrite) this.outbox.pushClose',
-      by: 'if (this.canWrite) this.outbox.pushClose',
+      replace: 'this.#intake.finish();\n    const closing',
+      by: 'const closing',
     },
     {
       file: 'protocol/decoder.ts',

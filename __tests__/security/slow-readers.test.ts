@@ -102,8 +102,8 @@ describe('B-1 a peer that does not read', () => {
     },
     holds: 1013,
     without: without([
-      'socket/connection.ts',
-      'if (!this.isSet) clock.set(this, this.settings.closeTimeout);',
+      'socket/closing.ts',
+      'if (!this.isSet) clock.set(this, this.#owner.settings.closeTimeout);',
       '',
     ]),
     breaks: undefined,

@@ -6,18 +6,13 @@ import type { DeflateTerms } from '../protocol/deflate';
 import { ProtocolError } from '../protocol/errors';
 import { FIN } from '../protocol/frame';
 import { Opcode } from '../protocol/opcode';
-import { Alarm, clock } from './clock';
+import { clock } from './clock';
+import { Closing, type ClosingOwner, type Phase, type Verdict } from './closing';
 import { Heartbeat, type HeartbeatOwner } from './heartbeat';
 import { Intake, type IntakeOwner } from './intake';
 import { flushIfLate, Outbox, type OutboxOwner } from './outbox';
 import type { SocketSettings } from './settings';
 import { listenTo, type TransportListener } from './transport';
-
-/** How a connection ended. */
-export interface Verdict extends Close {
-  /** Whether both sides sent a close frame. */
-  readonly wasClean: boolean;
-}
 
 /** Who hears of what happens on the wire. None of these may throw. */
 export interface ConnectionOwner extends Pick<OutboxOwner, 'onDrain' | 'runCallback'> {
@@ -38,34 +33,18 @@ export interface ConnectionOwner extends Pick<OutboxOwner, 'onDrain' | 'runCallb
   onClosed(verdict: Verdict): void;
 }
 
-const CLOSE_FRAME = FIN | Opcode.Close;
 const PING_FRAME = FIN | Opcode.Ping;
 const PONG_FRAME = FIN | Opcode.Pong;
 
 const EMPTY = Buffer.alloc(0);
 
-const ABNORMAL: Verdict = { code: CloseCode.Abnormal, reason: '', wasClean: false };
-
 /**
- * One WebSocket on the wire: reads, answers control frames, and closes (RFC 6455 §5.5, §7).
+ * One WebSocket on the wire: reads, answers control frames, and has it closed (RFC 6455 §5.5, §7).
  *
- * ```
- * close(), or peer's      ┌─────────┐  what was sent before is out
- *  close  ┌─────────────▶ │ closing │ ───────────┐
- *  frame  │               └────┬────┘            ▼     peer's close frame
- *   ┌──────┐│ nothing waits, or shut()      ┌───────────┐ ──────────────▶ ┌────────┐ transport ┌────────┐
- *   │ open ├┴──────────────────┼──────────▶ │ closeSent │                 │ ending │ ────────▶ │ closed │
- *   └──┬───┘                   │            └─────┬─────┘                 └────────┘   gone    └────────┘
- *      │ peer's close frame: echo; fault: ours    │                           ▲
- *      └───────────────────────┴──────────────────┴───────────────────────────┘ our FIN is sent
- * ```
- * Invariants:
- * - exactly one close frame is sent, except when the network ends first.
- * - from `closing` on the close timer runs, whatever is buffered; it ends the transport.
- * - in `ending`, what the peer sends is read and dropped, so that our close frame is not lost to
- *   a reset.
+ * Invariants: `#closing` is there exactly while it is not open any more; then no message is told of,
+ * for after our close data is discarded (§1.4), and the decoder ends with the peer's.
  */
-export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, TransportListener {
+export class Connection implements ClosingOwner, IntakeOwner, HeartbeatOwner, TransportListener {
   /** What was agreed on about compression. */
   readonly deflate: DeflateTerms | undefined;
   readonly settings: SocketSettings;
@@ -76,8 +55,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   readonly #ownsChunks: boolean;
   #madeIntake: Intake | undefined = undefined;
   #madeOutbox: Outbox | undefined = undefined;
-  #phase: 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' = 'open';
-  #verdict: Verdict = ABNORMAL;
+  #closing: Closing | undefined = undefined;
   #heardAt = clock.now;
 
   constructor(
@@ -86,7 +64,6 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     settings: SocketSettings,
     deflate: DeflateTerms | undefined,
   ) {
-    super();
     this.#transport = transport;
     this.#owner = owner;
     this.settings = settings;
@@ -96,18 +73,18 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   }
 
   /** Where the closing handshake stands. */
-  get phase(): 'open' | 'closing' | 'closeSent' | 'ending' | 'closed' {
-    return this.#phase;
+  get phase(): Phase {
+    return this.#closing?.phase ?? 'open';
   }
 
   /** Whether it has ended with a close frame from both sides. */
   get wasClean(): boolean {
-    return this.#phase === 'closed' && this.#verdict.wasClean;
+    return this.phase === 'closed' && this.#closing?.verdict.wasClean === true;
   }
 
   /** Whether our close frame is still to come, so that frames may be queued. */
   get canWrite(): boolean {
-    return this.#phase === 'open' || this.#phase === 'closing';
+    return this.#closing === undefined || this.#closing.phase === 'closing';
   }
 
   get isListening(): boolean {
@@ -154,10 +131,9 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
    */
   close(code: number, reason: string): void {
     const body = serializeClose(code, reason);
-    if (this.#phase !== 'open') return;
-    this.#phase = 'closing';
-    this.#awaitEnd();
-    this.#owner.whenSent(() => this.#sendClose(body));
+    if (this.#closing !== undefined) return;
+    const closing = this.#beginClosing();
+    this.#owner.whenSent(() => closing.send(body));
     this.#owner.onClosing();
   }
 
@@ -165,10 +141,9 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   shut(code: number, reason: string): void {
     if (!this.canWrite) return;
     const cut = cutReason(reason);
-    this.#verdict = { code, reason: cut, wasClean: false };
-    this.#phase = 'closing';
-    this.#awaitEnd();
-    this.#sendClose(serializeClose(code, cut));
+    const closing = this.#beginClosing();
+    closing.verdict = { code, reason: cut, wasClean: false };
+    closing.send(serializeClose(code, cut));
     this.#owner.onClosing();
   }
 
@@ -176,7 +151,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   terminate(): void {
     this.#intake.finish();
     if (this.canWrite) {
-      this.#phase = 'ending';
+      this.#toClose.drop();
       this.#owner.onClosing();
     }
     this.#transport.destroy();
@@ -211,7 +186,7 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   /** The peer's FIN without a close frame before it: §7.1.5, 1006. What was kept comes first. */
   onTransportEnd(): void {
     if (!this.#transport.readableEnded || this.#madeIntake?.isHalted === true) return;
-    if (this.#isReading()) this.#endTransport();
+    if (this.#isReading()) this.#beginClosing().end();
   }
 
   onTransportError(error: Error): void {
@@ -219,18 +194,18 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   }
 
   onTransportClose(): void {
-    if (this.#phase === 'closed') return;
-    this.#phase = 'closed';
-    clock.clear(this);
+    if (this.phase === 'closed') return;
+    const closing = this.#toClose;
+    closing.finish();
     this.#heartbeat.stop();
     this.#madeIntake?.finish();
     this.#madeOutbox?.discard();
-    this.#owner.onClosed(this.#verdict);
+    this.#owner.onClosed(closing.verdict);
   }
 
   onMessage(data: string | Buffer, isBinary: boolean): void {
     // §1.4: after we started to close, data from the peer is discarded.
-    if (this.#phase === 'open') this.#owner.onMessage(data, isBinary);
+    if (this.#closing === undefined) this.#owner.onMessage(data, isBinary);
   }
 
   onPing(payload: Buffer): void {
@@ -247,13 +222,10 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
    * (§5.5.1, §7.1.1).
    */
   onClose(close: Close): void {
-    this.#verdict = { ...close, wasClean: true };
     const body = close.code === CloseCode.NoStatus ? EMPTY : serializeClose(close.code, '');
-    if (this.#phase === 'open') {
-      this.#phase = 'closing';
-      this.#awaitEnd();
-    }
-    this.#owner.whenSent(() => this.#answerClose(body));
+    const closing = this.#beginClosing();
+    closing.verdict = { ...close, wasClean: true };
+    this.#owner.whenSent(() => closing.answer(body));
   }
 
   onReadOn(): void {
@@ -269,8 +241,11 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
     this.#transport.destroy();
   }
 
-  /** The close timer: the peer had its time. */
-  override ring(): void {
+  readOut(): void {
+    this.#transport.resume();
+  }
+
+  onLate(): void {
     this.#owner.onLimit('closeTimeout');
     this.#transport.destroy();
   }
@@ -279,9 +254,10 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
   onIntakeFault(error: Error): void {
     const code = error instanceof ProtocolError ? error.closeCode : CloseCode.InternalError;
     this.#intake.finish();
-    if (this.canWrite) this.outbox.pushClose(CLOSE_FRAME, serializeClose(code, ''));
-    this.#verdict = { code, reason: error.message, wasClean: false };
-    this.#endTransport();
+    const closing = this.#beginClosing();
+    closing.verdict = { code, reason: error.message, wasClean: false };
+    closing.send(serializeClose(code, ''));
+    closing.end();
     this.#owner.onFault(error);
   }
 
@@ -291,30 +267,17 @@ export class Connection extends Alarm implements IntakeOwner, HeartbeatOwner, Tr
 
   /** Whether the peer's close frame is still to come. */
   #isReading(): boolean {
-    return this.canWrite || this.#phase === 'closeSent';
+    return this.canWrite || this.phase === 'closeSent';
   }
 
-  #sendClose(body: Buffer): void {
-    if (this.#phase !== 'closing') return;
-    this.#phase = 'closeSent';
-    this.outbox.pushClose(CLOSE_FRAME, body);
+  get #toClose(): Closing {
+    return (this.#closing ??= new Closing(this));
   }
 
-  #answerClose(body: Buffer): void {
-    this.#sendClose(body);
-    if (this.#phase === 'closeSent') this.#endTransport();
-  }
-
-  #endTransport(): void {
-    this.#phase = 'ending';
-    this.#awaitEnd();
-    this.outbox.end();
-    this.#transport.resume();
-  }
-
-  /** One `closeTimeout` for all of the closing: a late answer of the peer's gives it no more. */
-  #awaitEnd(): void {
+  /** From now on the peer has `closeTimeout`, if it had not begun before. */
+  #beginClosing(): Closing {
     this.#heartbeat.stop();
-    if (!this.isSet) clock.set(this, this.settings.closeTimeout);
+    this.#toClose.awaitEnd();
+    return this.#toClose;
   }
 }
