@@ -195,6 +195,15 @@ describe('§5 several offers', () => {
     expect(negotiate(value)?.serverWindowBits).toBe(9);
   });
 
+  it('are answered with one object where the same is agreed on, whatever was said for it', () => {
+    const terms = negotiate('permessage-deflate');
+    expect(negotiate('foo, permessage-deflate; client_max_window_bits')).toBe(terms);
+    const other = negotiate('permessage-deflate; client_max_window_bits=10');
+    // The responses are alike; what is known of the client's window is not.
+    expect(other?.response).toBe(terms?.response);
+    expect(other).not.toBe(terms);
+  });
+
   it('H-19 may be a hundred of which none is any good, or the last', () => {
     const bad = Array.from({ length: 100 }, (_, i) => `permessage-deflate; x${i}`).join(', ');
     expect(negotiate(bad)).toBeUndefined();

@@ -91,13 +91,24 @@ interface Side {
 function agree(asked: Parameters, options: DeflateOptions): DeflateTerms {
   const server = agreeOnServer(asked, options);
   const client = agreeOnClient(asked, options);
-  return {
+  return shared({
     response: [EXTENSION, ...server.said, ...client.said].join('; '),
     serverTakeover: server.takeover,
     clientTakeover: client.takeover,
     serverWindowBits: server.windowBits,
     clientWindowBits: client.windowBits,
-  };
+  });
+}
+
+/** Every agreement so far: the grammar allows some hundreds, and most clients offer the same. */
+const agreements = new Map<string, DeflateTerms>();
+
+/** One object for all connections that have agreed on the same; 160 bytes a connection otherwise. */
+function shared(terms: DeflateTerms): DeflateTerms {
+  const key = Object.values(terms).join();
+  const known = agreements.get(key) ?? terms;
+  agreements.set(key, known);
+  return known;
 }
 
 function agreeOnServer(asked: Parameters, options: DeflateOptions): Side {
