@@ -29,6 +29,16 @@ function makeNoted(options?: WireOptions): Wire & { errors: Error[] } {
 const opcodes = (wire: Wire): string[] =>
   wire.peer.frames.map(({ first }) => first.toString(16).padStart(2, '0'));
 
+it('counts what its transport holds before anything was sent on it', async () => {
+  const { socket, transport } = makeWire({ pair: narrowPair() });
+  transport.cork();
+  transport.write('the rest of a 101');
+  expect(socket.bufferedAmount).toBe(17);
+  transport.uncork();
+  await turns();
+  expect(socket.bufferedAmount).toBe(0);
+});
+
 describe('§5.5.2, §5.5.3 ping and pong', () => {
   it('answers a ping with a pong of the same bytes', async () => {
     const { peer, socket } = makeWire();

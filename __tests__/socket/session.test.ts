@@ -27,6 +27,26 @@ const rejectWith = (error: unknown) => () => {
   return promise;
 };
 
+describe('a socket that nobody has used', () => {
+  it('has nothing buffered, and is not paused', () => {
+    const { socket } = makeWire();
+    expect([socket.bufferedAmount, socket.isPaused, socket.extensions]).toEqual([0, false, '']);
+  });
+
+  it('may be listened to, resumed and closed', async () => {
+    const { socket, closes, peer } = makeWire();
+    const seen: unknown[] = [];
+    socket.on('message', (data) => seen.push(data));
+    socket.resume();
+    socket.close(1000);
+    await turns();
+    peer.close(1000);
+    peer.stream.end();
+    await turns();
+    expect([seen, closes]).toEqual([[], ['1000']]);
+  });
+});
+
 describe('§2.4.6 one open, one close', () => {
   it('calls open before anything else, then tells onopen, then messages', async () => {
     const order: unknown[] = [];
