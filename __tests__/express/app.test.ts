@@ -4,8 +4,8 @@ import { Socket as NetSocket } from 'node:net';
 import {
   addressOf,
   adoptRequest,
-  adoptResponse,
   hostOf,
+  makeResponse,
   settingOf,
   type App,
 } from '../../lib/express/app';
@@ -114,16 +114,33 @@ describe('the response', () => {
   it('is an Express response that knows its request, and the other way round', () => {
     const app = express();
     const req = adoptRequest(app, message('/ws'));
-    const res = adoptResponse(app, req, new ServerResponse(req));
+    const res = makeResponse(app, req);
     expect(typeof res.json).toBe('function');
     expect(res.req).toBe(req);
     expect(req.res).toBe(res);
     expect(Object.getPrototypeOf(res.locals)).toBeNull();
   });
 
+  it('inherits from what the app has responses inherit from', () => {
+    const app = express();
+    const other = express();
+    const response: object = app.response;
+    const res = [app, app, other].map((each) =>
+      makeResponse(each, adoptRequest(each, message('/'))),
+    );
+    expect(res.map((each) => Object.prototype.isPrototypeOf.call(response, each))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(res.every((each) => each instanceof ServerResponse)).toBe(true);
+    Object.assign(app.response, { greet: () => 'hello' });
+    expect(res[0]).toHaveProperty('greet');
+  });
+
   it('of Connect stays a ServerResponse', () => {
     const req = adoptRequest(connect, message('/ws'));
-    const res = adoptResponse(connect, req, new ServerResponse(req));
+    const res = makeResponse(connect, req);
     expect(Object.getPrototypeOf(res)).toBe(ServerResponse.prototype);
   });
 });

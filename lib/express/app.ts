@@ -1,5 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
 import { callSafely } from '../socket/user-code';
 
 /** An Express app (4 or 5), or any handler in the manner of Connect. */
@@ -23,6 +23,8 @@ export function settingOf(app: App, name: string): unknown {
 /** Makes a true Express request of what Node parsed, as `app.handle` does. */
 export function adoptRequest(app: App, request: IncomingMessage): Request {
   const { request: prototype } = app as Settings;
+  // Before the prototype, for the reason that kindOf gives.
+  Object.assign(request, { res: undefined });
   if (prototype !== undefined) Object.setPrototypeOf(request, prototype);
   // Its prototype was just set; a Connect app's middleware knows to expect less.
   const req = request as Request;
@@ -44,14 +46,33 @@ function defineQuery(req: Request, parse: ParseQuery): void {
   Object.defineProperty(req, 'query', { get, set, enumerable: true, configurable: true });
 }
 
-/** Makes a true Express response, as `app.handle` does. */
-export function adoptResponse(app: App, req: Request, response: ServerResponse): Response {
+/** Makes a true Express response for a request that was adopted. */
+export function makeResponse(app: App, req: Request): Response {
   const { response: prototype } = app as Settings;
-  if (prototype !== undefined) Object.setPrototypeOf(response, prototype);
-  // Its prototype was just set.
-  const res = response as Response;
+  const Kind: ResponseKind = prototype === undefined ? ServerResponse : kindOf(prototype);
+  // With the app's prototype above it; a Connect app's middleware knows to expect less.
+  const res = new Kind(req) as Response;
   const locals: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  return Object.assign(res, { locals, req: Object.assign(req, { res }) });
+  req.res = res;
+  return Object.assign(res, { locals, req });
+}
+
+type ResponseKind = new (request: IncomingMessage) => ServerResponse;
+
+const kinds = new WeakMap<object, ResponseKind>();
+
+/**
+ * Responses that are born with what an app has them inherit from. `app.handle` exchanges the prototype
+ * of a finished one instead; V8 then makes a hidden class of its own for every response and every
+ * property that is set on it, which took half of a handshake with `use` (Node 20 and 22, not 24).
+ */
+function kindOf(prototype: object): ResponseKind {
+  const known = kinds.get(prototype);
+  if (known !== undefined) return known;
+  const Kind = class extends ServerResponse {};
+  Object.setPrototypeOf(Kind.prototype, prototype);
+  kinds.set(prototype, Kind);
+  return Kind;
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { Buffer } from 'node:buffer';
-import { ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,7 +7,7 @@ import { refusal, type Refusal } from '../protocol/handshake';
 import { Alarm, clock } from '../socket/clock';
 import { end101, endWithRefusal, headOf101, ignoreLateHeaders, type Fields } from './answer';
 import { EarlyBytes } from './early';
-import { adoptRequest, adoptResponse, answerWith, type App } from './app';
+import { adoptRequest, answerWith, makeResponse, type App } from './app';
 import { Trace } from './trace';
 
 /** A refusal must be written within this time, in milliseconds; a session may have to be saved first. */
@@ -210,9 +209,8 @@ export class Exchange extends Alarm {
   }
 
   #makeResponse(): Response {
-    const response = new ServerResponse(this.request);
-    response.shouldKeepAlive = false;
-    const res = adoptResponse(this.#app, this.request, response);
+    const res = makeResponse(this.#app, this.request);
+    res.shouldKeepAlive = false;
     res.assignSocket(asNetSocket(this.#transport));
     // What writes to it too late is told so by an event; nobody has to listen.
     res.on('error', ignoreError).once('finish', this.#listeners.finish);
