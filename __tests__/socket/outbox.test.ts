@@ -243,6 +243,31 @@ describe('memory that a transport still reads from', () => {
   });
 });
 
+describe('the end, when the peer has ended already', () => {
+  it('is closed in one go behind what was queued', async () => {
+    const wire = await overTcp();
+    const end = jest.spyOn(wire.transport, 'end');
+    wire.socket.send('last');
+    wire.peer.stream.end();
+    await until(() => wire.peer.hasEnded && wire.closes.length === 1);
+    expect(shapes(wire)).toEqual([[0x81, 4]]);
+    expect([wire.closes, end.mock.calls]).toEqual([['1006'], []]);
+  });
+
+  it('waits until a peer that is slow to read has everything', async () => {
+    const wire = await overTcp();
+    const end = jest.spyOn(wire.transport, 'end');
+    const count = await fill(wire, [8000]);
+    wire.peer.stream.end();
+    await until(() => end.mock.calls.length === 1);
+    expect(wire.transport.destroyed).toBe(false);
+    wire.peer.resume();
+    await until(() => wire.peer.hasEnded);
+    expect(wire.peer.frames).toHaveLength(count);
+    expect(areWhole(wire)).toBe(true);
+  });
+});
+
 describe('callbacks', () => {
   it('come in the order of the sends, when the bytes were taken', async () => {
     const wire = makeWire({ pair: narrowPair() });
