@@ -38,6 +38,15 @@ function outcome(run: () => unknown): unknown {
 }
 
 describe('§5.4 the pieces of a message', () => {
+  it.each([
+    ['text', Opcode.Text, ['Hello', false]],
+    ['bytes', Opcode.Binary, [hex('48656c6c6f'), true]],
+  ])('are told of as %s', (_name, opcode, message) => {
+    const heard: unknown[] = [];
+    holding(opcode, '48656c', '6c6f').tell({ onMessage: (...all) => heard.push(all) });
+    expect(heard).toEqual([message]);
+  });
+
   it('are put together in order', () => {
     expect(holding(Opcode.Text, '48656c', '', '6c6f').finish()).toBe('Hello');
     expect(holding(Opcode.Binary, '48656c', '', '6c6f').finish()).toEqual(hex('48656c6c6f'));

@@ -2,6 +2,7 @@ import { Buffer, constants, isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { Decoder, type DecoderLimits } from '../../lib/protocol/decoder';
 import { ProtocolError } from '../../lib/protocol/errors';
+import { bytesOfText } from '../../lib/protocol/relay';
 import { clientFrame, hex } from '../support/bytes';
 import { allocationsOf, sum } from './allocations';
 import { anyBytes, lawfulStream, nearUtf8, offsets } from './arbitraries';
@@ -1131,5 +1132,30 @@ describe('the credit of frames', () => {
     decoder.credit = Infinity;
     decoder.resume();
     expect(heard).toEqual([...first, ...rest]);
+  });
+});
+
+describe('§8.1 a long text that is passed on', () => {
+  const said = 'Grüße. '.repeat(2048);
+  const bytes = clientFrame({ first: 0x81, payload: said });
+
+  /** Whether it is encoded for each who passes it on, or all get the same bytes. */
+  function passedOn(): 'encoded' | 'as it came' {
+    const [one, another] = [bytesOfText(said), bytesOfText(said)];
+    expect([one.toString(), another.toString()]).toEqual([said, said]);
+    return one.buffer === another.buffer ? 'as it came' : 'encoded';
+  }
+
+  it.each([
+    ['whole', [bytes]],
+    ['cut by reads', cut(bytes, [3, 5000])],
+  ])('is not encoded again while it is told of, when it came %s', (_name, pieces) => {
+    let inside = '';
+    const onMessage = (): void => {
+      inside = passedOn();
+    };
+    const decoder = new Decoder(LIMITS, { ...listener([]), onMessage });
+    for (const piece of pieces) decoder.push(Buffer.from(piece));
+    expect([inside, passedOn()]).toEqual(['as it came', 'encoded']);
   });
 });

@@ -3,6 +3,7 @@ import { CloseCode } from './close';
 import { ProtocolError } from './errors';
 import { copyMasked, type MaskedBytes } from './mask';
 import { Opcode, type DataOpcode } from './opcode';
+import { tellLongText } from './relay';
 import { invalidText, Utf8Validator, validText } from './utf8';
 
 /** An empty fragment costs its sender nothing, so it counts like this many. */
@@ -16,6 +17,11 @@ const EMPTY = Buffer.alloc(0);
 export interface Piece extends MaskedBytes {
   /** Bytes from the end of this piece to the end of the message, `Infinity` when unknown. */
   readonly following: number;
+}
+
+/** Who is told of messages. */
+export interface MessageSink {
+  onMessage(data: string | Buffer, isBinary: boolean): void;
 }
 
 /**
@@ -92,6 +98,17 @@ export class Assembly {
     if (this.#validator === undefined) return this.payload;
     if (!this.#validator.isComplete) throw invalidText();
     return validText(this.payload);
+  }
+
+  /**
+   * Tells of the whole message, as {@link finish} gives it.
+   *
+   * @throws ProtocolError as {@link finish}
+   */
+  tell(sink: MessageSink): void {
+    const message = this.finish();
+    if (typeof message === 'string') tellLongText(sink, message, this.payload);
+    else sink.onMessage(message, true);
   }
 
   /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */

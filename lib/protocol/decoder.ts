@@ -17,7 +17,7 @@ import {
 } from './frame';
 import { applyMask, rotateKey } from './mask';
 import { isControl, Opcode, type ControlOpcode } from './opcode';
-import { decodeText } from './utf8';
+import { tellText } from './relay';
 
 /** Who hears what the bytes mean. Called synchronously, in the order of the bytes. */
 export interface DecoderSink {
@@ -255,7 +255,7 @@ export class Decoder implements FrameContext {
     }
     applyMask(chunk, at, end, this.#key);
     if (this.#isCompressed()) this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
-    else this.#sink.onMessage(decodeText(chunk, at, end), false);
+    else tellText(this.#sink, chunk, at, end);
     return end;
   }
 
@@ -298,7 +298,7 @@ export class Decoder implements FrameContext {
     } else if (assembly !== undefined && this.#isFinal()) {
       this.#assembly = undefined;
       if (assembly.isCompressed) this.#sink.onCompressed(assembly.payload, !assembly.isText);
-      else this.#sink.onMessage(assembly.finish(), !assembly.isText);
+      else assembly.tell(this.#sink);
     }
   }
 

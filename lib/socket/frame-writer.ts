@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { bytesFrameSize, encodeBytes, encodeText, textFrameRoom } from '../protocol/encoder';
 import { encodeHeader, MAX_SERVER_HEADER } from '../protocol/frame';
+import { bytesOfText } from '../protocol/relay';
 import { slabWithRoom, type Slab } from './slab';
 
 /** Payloads above this are written as they are, not copied (bench/run.mjs). */
@@ -51,7 +52,7 @@ export function writeHeader(first: number, length: number): Slab {
 export function shareFrame(first: number, data: string | Buffer): SharedFrame {
   const text = typeof data === 'string' ? writeText(first, data) : undefined;
   if (text !== undefined) return shared(text, undefined);
-  const payload = typeof data === 'string' ? Buffer.from(data) : data;
+  const payload = typeof data === 'string' ? bytesOfText(data) : data;
   if (isCopied(payload)) return shared(writeBytes(first, payload), undefined);
   return shared(writeHeader(first, payload.length), payload);
 }

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { Socket as NetSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { stateError } from '../protocol/errors';
+import { bytesOfText } from '../protocol/relay';
 import { isCopied, writeBytes, writeHeader, writeText, type SharedFrame } from './frame-writer';
 import { copyOf, giveAwaySlabs, recycleSlabs, SLAB_SIZE, viewOf, type Slab } from './slab';
 import { Turn } from './turn';
@@ -90,7 +91,7 @@ export class Outbox {
   /** Queues a frame with this text. */
   pushText(first: number, text: string): void {
     const slab = writeText(first, text);
-    if (slab === undefined) this.pushBytes(first, Buffer.from(text));
+    if (slab === undefined) this.pushBytes(first, bytesOfText(text));
     else this.#append(slab, slab.lastStart, slab.used, undefined);
   }
 

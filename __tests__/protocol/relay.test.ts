@@ -1,0 +1,82 @@
+import { ProtocolError } from '../../lib/protocol/errors';
+import { bytesOfText, tellLongText, tellText } from '../../lib/protocol/relay';
+
+/** Bytes in memory that is so much larger than they are. */
+function received(text: string, times: number): Buffer {
+  const length = Buffer.byteLength(text);
+  const memory = Buffer.allocUnsafeSlow(length * times);
+  memory.write(text, 0);
+  return memory.subarray(0, length);
+}
+
+/** What is sent for `passedOn` while `text` is told of. */
+function whileTold(text: string, bytes: Buffer, passedOn: string): Buffer {
+  let sent: Buffer = Buffer.alloc(0);
+  const onMessage = (): void => {
+    sent = bytesOfText(passedOn);
+  };
+  tellLongText({ onMessage }, text, bytes);
+  return sent;
+}
+
+const TEXT = 'ü'.repeat(4096);
+
+it('tells of the text', () => {
+  const heard: unknown[] = [];
+  const onMessage = (...all: unknown[]): unknown => heard.push(all);
+  tellLongText({ onMessage }, TEXT, received(TEXT, 1));
+  expect(heard).toEqual([[TEXT, false]]);
+});
+
+it.each([8191, 8192])('decodes a text of %i bytes and tells of it', (length) => {
+  const heard: unknown[] = [];
+  const text = 'a'.repeat(length);
+  const onMessage = (...all: unknown[]): unknown => heard.push(all);
+  tellText({ onMessage }, Buffer.from(`..${text}..`), 2, 2 + length);
+  expect(heard).toEqual([[text, false]]);
+});
+
+it.each([8191, 8192])('refuses %i bytes that are not UTF-8', (length) => {
+  const bytes = Buffer.alloc(length, 0xff);
+  const tell = (): void => tellText({ onMessage: jest.fn() }, bytes, 0, length);
+  expect(tell).toThrow(ProtocolError);
+});
+
+describe('a text that is passed on while it is told of', () => {
+  it('goes out as the bytes it came as', () => {
+    const bytes = received(TEXT, 2);
+    const sent = whileTold(TEXT, bytes, TEXT);
+    expect(sent.toString()).toBe(TEXT);
+    expect(sent.buffer).toBe(bytes.buffer);
+  });
+
+  it('is known by what it says', () => {
+    const bytes = received(TEXT, 2);
+    expect(whileTold(TEXT, bytes, Buffer.from(TEXT).toString()).buffer).toBe(bytes.buffer);
+  });
+
+  it('goes out as a copy where the bytes hold much more memory than they are', () => {
+    const bytes = received(TEXT, 5);
+    const sent = whileTold(TEXT, bytes, TEXT);
+    expect(sent.toString()).toBe(TEXT);
+    expect(sent.buffer).not.toBe(bytes.buffer);
+  });
+});
+
+describe('any other text', () => {
+  it('is encoded, even when it is as long', () => {
+    const other = `${TEXT.slice(1)}ö`;
+    expect(whileTold(TEXT, received(TEXT, 1), other).toString()).toBe(other);
+  });
+
+  it('is encoded when nothing is told of', () => {
+    expect(bytesOfText('Hellö').toString('hex')).toBe('48656c6cc3b6');
+  });
+
+  it('is encoded when it was told of before', () => {
+    const bytes = received(TEXT, 1);
+    whileTold(TEXT, bytes, TEXT);
+    expect(bytesOfText(TEXT).toString()).toBe(TEXT);
+    expect(bytesOfText(TEXT).buffer).not.toBe(bytes.buffer);
+  });
+});
