@@ -1,4 +1,5 @@
-/** Where it is measured, and what its limits allow. */
+/** Where it is measured, what its limits allow, and what the system knows of a process. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import { versions } from './peers.mjs';
 
@@ -18,4 +19,19 @@ export function descriptorsAreEnough({ name, connections }) {
   const isEnough = !Number.isFinite(limit) || (connections ?? 0) + 100 <= limit;
   if (!isEnough) console.log(`left out: ${name} (ulimit -n is ${limit})`);
   return isEnough;
+}
+
+/**
+ * CPU time of a process so far, of all its threads, in µs: Linux knows it to the nanosecond, and says
+ * it at once, where a busy server would answer late. `undefined` elsewhere.
+ */
+export function cpuTimeOf(pid) {
+  const folder = `/proc/${pid}/task`;
+  try {
+    return readdirSync(folder)
+      .map((thread) => Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]))
+      .reduce((sum, nanoseconds) => sum + nanoseconds / 1000, 0);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 /** Runs one scenario: every peer in turn, round by round, each in a process of its own. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { cpuTimeOf } from './machine.mjs';
 import { PEERS } from './peers.mjs';
 
 /** How long and how often. */
@@ -49,19 +50,20 @@ async function runLoad({ load, server, name, scenario, pace }) {
   if ((await load.next()) !== 'ready') throw new Error('the load client is out of step');
   load.send('begin');
   await load.expect('start');
-  const before = await server.ask('usage');
+  const before = await server.cpu();
   await load.expect('stop');
-  const after = await server.ask('usage');
+  const after = await server.cpu();
+  const { rss } = await server.ask('usage');
   const { messages, rate, p50, p99 } = await load.next();
-  const full = scenario.watchesMemory ? after.rss - empty.rss : undefined;
+  const full = scenario.watchesMemory ? rss - empty.rss : undefined;
   if (flood !== undefined) await end(flood);
   return {
     // While another connection floods, most of the CPU is for that.
-    cpu: flood === undefined && messages > 0 ? (after.cpu - before.cpu) / messages : undefined,
+    cpu: flood === undefined && messages > 0 ? (after - before) / messages : undefined,
     rate,
     p50,
     p99,
-    rss: after.rss,
+    rss,
     rssEach: full === undefined ? undefined : full / scenario.connections,
   };
 }
@@ -114,12 +116,14 @@ async function startServer(name, { role, deflate }, profileInto) {
     ...env,
   });
   const { port } = await child.next();
+  const ask = async (question) => {
+    child.send(question);
+    return child.next();
+  };
   return {
     port,
-    ask: async (question) => {
-      child.send(question);
-      return child.next();
-    },
+    ask,
+    cpu: async () => cpuTimeOf(child.pid) ?? (await ask('usage')).cpu,
     stop: () => child.stop(),
   };
 }
@@ -147,6 +151,10 @@ class Child {
         if (code !== 0) this.#put({ failed: `${file} ended with ${code}` });
       });
     });
+  }
+
+  get pid() {
+    return this.#process.pid;
   }
 
   send(message) {

@@ -114,9 +114,9 @@ export class Assembly {
   /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */
   #grow(needed: number, enough: number): void {
     if (needed <= this.#buffer.length) return;
-    const doubled = Math.max(FIRST_CAPACITY, needed, this.#buffer.length * 2);
+    const doubled = Math.max(FIRST_CAPACITY, needed * 2);
     // Not of Node's pool: messages that somebody keeps would pin it, and what was outgrown in it.
-    const next = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, enough)));
+    const next = Buffer.allocUnsafeSlow(Math.min(doubled, enough));
     this.#buffer.copy(next, 0, 0, this.#length);
     this.#buffer = next;
   }
