@@ -108,7 +108,7 @@ async function framesBeforeAnswer(
 describe('T-FAIR-1 a flood, and a question of another socket in the same turn', () => {
   const endless = [
     ['socket/intake.ts', 'const FRAMES_PER_TURN = 512;', 'const FRAMES_PER_TURN = 1e9;'],
-    ['socket/intake.ts', 'const BYTES_PER_TURN = 1_048_576;', 'const BYTES_PER_TURN = 1e12;'],
+    ['socket/intake.ts', 'const BYTES_PER_TURN = 2_097_152;', 'const BYTES_PER_TURN = 1e12;'],
   ] as const;
 
   it.each(KINDS)(

@@ -31,12 +31,12 @@ const uncounted: Weakening = {
 };
 const declaredLength: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'Math.max(needed, Math.min(doubled, enough))',
-  by: 'Math.max(needed, enough)',
+  replace: 'Math.min(doubled, enough)',
+  by: 'enough',
 };
 const constantSteps: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'Math.max(FIRST_CAPACITY, needed, this.#buffer.length * 2)',
+  replace: 'Math.max(FIRST_CAPACITY, needed * 2)',
   by: 'Math.max(needed, this.#buffer.length + FIRST_CAPACITY)',
 };
 const recount: Weakening = {

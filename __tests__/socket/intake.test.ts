@@ -130,10 +130,10 @@ describe('the frames of a turn', () => {
 describe('the bytes of a turn', () => {
   const block = (length: number): Buffer => frame.binary(Buffer.alloc(length));
 
-  it('are 1 MiB, and what was read with it', async () => {
+  it('are 2 MiB, and what was read with it', async () => {
     const { intake, transport, heard } = makeIntake();
-    // Four bytes of mask, ten of length and opcode: a MiB exactly.
-    intake.push(block(MIB - 14));
+    // Four bytes of mask, ten of length and opcode: two MiB exactly.
+    intake.push(block(2 * MIB - 14));
     expect([heard.length, intake.isBusy]).toEqual([1, false]);
     intake.push(frame.text('a'));
     expect([heard.length, intake.isBusy, transport.isPaused()]).toEqual([2, true, true]);
@@ -147,7 +147,7 @@ describe('the bytes of a turn', () => {
   it('begin anew in the next', async () => {
     const { intake, heard } = makeIntake();
     for (let i = 1; i <= 3; i++) {
-      intake.push(block(MIB - 14));
+      intake.push(block(2 * MIB - 14));
       expect([heard.length, intake.isBusy]).toEqual([i, false]);
       await turns(1);
     }

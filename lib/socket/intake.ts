@@ -13,8 +13,8 @@ import { loopTurn } from './loop-turn';
 /** Frames that one socket may have decoded in a turn of the event loop; then the others have theirs. */
 const FRAMES_PER_TURN = 512;
 
-/** Bytes likewise. */
-const BYTES_PER_TURN = 1_048_576;
+/** Bytes likewise: as many as libuv reads of a TCP socket at the most, before the next one has its turn. */
+const BYTES_PER_TURN = 2_097_152;
 
 /** A message to inflate counts as so many more frames; zlib takes about that much longer (bench/micro). */
 const INFLATED_WEIGHT = 16;
@@ -38,7 +38,7 @@ export interface IntakeOwner extends Pick<
  * faster than that.
  *
  * ```
- *                  512 frames or 1 MiB in this turn
+ *                  512 frames or 2 MiB in this turn
  *   ┌──────────┐ ────────────────────────────────────▶ ┌─────────┐
  *   │ decoding │ ◀──────────────────────────────────── │ resting │
  *   └──────────┘            in the next turn           └─────────┘
