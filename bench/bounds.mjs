@@ -13,6 +13,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { constants, deflateRawSync } from 'node:zlib';
+import { delay } from './load/window.mjs';
 import { jsonOf, maskedFrame, openAll } from './load/wire.mjs';
 
 const require = createRequire(import.meta.url);
@@ -93,6 +94,9 @@ async function memoryRound(server, task, count, round) {
   await done;
   const after = await ask(server);
   await closeAll(sockets);
+  // What the first collection lets go of is given back a little later.
+  await ask(server);
+  await delay(500);
   const closed = await ask(server);
   const kept = (after.rss - idle.rss) / count / 1024;
   console.log(
@@ -135,7 +139,7 @@ async function closeAll(sockets) {
   for (const socket of sockets) socket.destroy();
   await Promise.all(ends);
   // The server's side closes when it has read the end.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await delay(1000);
 }
 
 async function ask(server) {

@@ -227,9 +227,9 @@ describe('memory for it', () => {
   });
 
   it.each([
-    [1, 3, 4096],
-    [511, 3, 4096],
-    [512, 4, 4096],
+    [1, 3, 1024],
+    [511, 3, 1024],
+    [512, 4, 1024],
     [5000, 7, 5000],
     [100_000, 8, 65_536],
   ])('of %i bytes has memLevel %i, and room for %i at a time', (length, memLevel, chunkSize) => {

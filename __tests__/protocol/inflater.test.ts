@@ -348,7 +348,7 @@ describe('memory for it', () => {
   afterEach(() => jest.restoreAllMocks());
 
   it.each([
-    [100, 4096],
+    [100, 1024],
     // Four times the message and the six bytes behind it.
     [2000, 8024],
     [30_000, 65_536],
