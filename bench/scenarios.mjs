@@ -166,7 +166,8 @@ function handshakes() {
   return [
     handshake('echo', 'bare route', [OURS, BASE, 'express-ws', 'net', UWS]),
     handshake('use', 'route with use', [OURS, 'express-ws']),
-    handshake('auth', 'route with use and auth', [OURS]),
+    // ws has neither: beside it stands what it does on its bare route.
+    handshake('auth', 'route with use and auth', [OURS, BASE]),
   ];
 }
 
@@ -185,6 +186,7 @@ function idle(connections) {
   const compressed = { offersDeflate: true, deflate: DEFAULT_LEVEL, peers: [OURS, BASE, UWS] };
   return [
     state('idle', { isMain: true }),
+    state('idle, route with use and auth', { role: 'auth', peers: [OURS] }),
     state('compression offered', compressed),
     state('after one compressed message each way', { ...compressed, messages: 1 }),
     state('after ten messages each way', { messages: 10 }),

@@ -33,8 +33,8 @@ const GOALS = [
   [/^compressed echo 1 KiB JSON, default level/, against(BASE, 2.5)],
   [/^compressed echo 64 KiB JSON, default level/, against(BASE, 1.2)],
   [/^handshakes, bare route/, against(BASE, 1.2)],
-  [/^memory at \d+ connections, idle/, kilobytes('rssEach', 5.8)],
-  [/^memory at \d+ connections, idle/, kilobytes('heapEach', 1.6)],
+  [/^memory at \d+ connections, idle$/, kilobytes('rssEach', 5.8)],
+  [/^memory at \d+ connections, idle$/, kilobytes('heapEach', 1.6)],
   [/^memory .* after one compressed message/, kilobytes('rssEach', 16)],
   [/^bystander, (?!no flood)/, p99(20)],
 ];
