@@ -42,6 +42,19 @@ it.each([8191, 8192])('refuses %i bytes that are not UTF-8', (length) => {
   expect(tell).toThrow(ProtocolError);
 });
 
+it.each([
+  [8191, false],
+  [8192, true],
+])('of a text of %i bytes, those it came as go out again: %j', (length, areTheSame) => {
+  const memory = Buffer.alloc(100 + length, 'a');
+  let sent: Buffer | undefined;
+  const onMessage = (text: string): void => {
+    sent = bytesOfText(text);
+  };
+  tellText({ onMessage }, memory, 100, 100 + length);
+  expect(sent?.buffer === memory.buffer).toBe(areTheSame);
+});
+
 describe('a text that is passed on while it is told of', () => {
   it('goes out as the bytes it came as', () => {
     const bytes = received(TEXT, 2);
