@@ -44,13 +44,20 @@ for (const scenario of chosen) {
   if (head !== lastHead) console.log(`\n${head}`);
   lastHead = head;
   console.log(rowsOf(scenario, summary, columns).join('\n'));
+  if (!isQuick && only === undefined) writeSoFar();
 }
 console.log(`\n${goalsTable(measured)}`);
 
-const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
-console.log(`\n${minutes} minutes`);
-if (!isQuick && only === undefined)
-  writeResults({ measured, pace, startedAt, minutes }, writeFileSync);
+console.log(`\n${minutesSoFar()} minutes`);
+
+/** After every scenario: a run that is broken off keeps what it has. */
+function writeSoFar() {
+  writeResults({ measured, pace, startedAt, minutes: minutesSoFar() }, writeFileSync);
+}
+
+function minutesSoFar() {
+  return ((Date.now() - startedAt) / 60_000).toFixed(1);
+}
 
 function isWanted(peer) {
   const wanted = option('peers')?.split(',');

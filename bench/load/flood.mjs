@@ -27,20 +27,25 @@ const BURSTS = {
 
 export async function runFlood(task) {
   const burst = BURSTS[task.flood]();
-  const socket = await open(task, 0, () => undefined);
+  let socket = await open(task, 0, () => undefined);
+  let isOver = false;
   process.send('ready');
   await told('begin');
-  let isOver = false;
-  socket.on(
-    'close',
-    () => isOver || process.send({ failed: 'the flooding connection was closed' }),
-  );
-  const write = () => {
-    if (isOver || burst.length === 0) return;
-    if (socket.write(burst)) setImmediate(write);
-    else socket.once('drain', write);
+  const flood = () => {
+    const write = () => {
+      if (isOver || socket.destroyed || burst.length === 0) return;
+      if (socket.write(burst)) setImmediate(write);
+      else socket.once('drain', write);
+    };
+    // Who is thrown out comes again, as anybody could.
+    socket.once('close', async () => {
+      if (isOver) return;
+      socket = await open(task, 0, () => undefined);
+      flood();
+    });
+    write();
   };
-  write();
+  flood();
   await told('end');
   isOver = true;
   socket.destroy();
