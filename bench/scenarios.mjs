@@ -201,7 +201,7 @@ function floods() {
     group: 'A bystander while another connection floods',
     unit: 'message',
     name: `bystander, ${flood}`,
-    peers: [OURS, BASE, UWS],
+    peers: [OURS],
     size: 125,
     connections: 1,
     outstanding: 1,

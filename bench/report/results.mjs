@@ -13,9 +13,10 @@ Every server is a process of its own, and they take turns in each round, so that
 speed meets all of them. attach-websocket runs as in an app: the built package, an Express 5 app, one route, default
 options. ws runs without Express, as its documentation shows it, with \`perMessageDeflate\` off except where
 it is measured; express-ws runs on Express 4. \`net\` answers the handshake and then sends back what comes,
-with no protocol at all. Text comes to a handler of attach-websocket as a string, and to one of ws as a Buffer, which
-its echo sends back unread: what a string takes is in one and not in the other. The load client is one more process: raw connections, frames masked beforehand; it
-compares the first echo of each connection byte for byte, and counts the others.
+with no protocol at all. Text comes to a handler of attach-websocket as a string, and to one of ws as a Buffer,
+which its echo sends back unread: what a string takes is in one and not in the other. The load client is one more
+process: raw connections, frames masked beforehand; it compares the first echo of each connection byte for byte,
+and counts the others.
 
 "64 × 16" is 64 connections with 16 messages under way on each. Messages under way are limited to 1 MiB a
 connection and 64 MiB in all. Compressed fan-out compresses every message (threshold 0 for all servers); where
