@@ -37,7 +37,7 @@ const DEFLATE = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
 
 const QUERY = clientFrame({ first: 0x81, payload: '?' });
 const CHUNK = isFull ? 2_097_152 : 131_072;
-const ROUNDS = 3;
+const ROUNDS = 4;
 
 /** How many frames that one socket may have had before another had its turn. */
 const FEW = 8192;
@@ -83,14 +83,17 @@ async function framesBeforeAnswer(
   { build, rounds, enough = Infinity }: { build?: string; rounds: number; enough?: number },
 ): Promise<number> {
   const { server, port } = await startServer(build);
+  // One before the flooder, one behind it: whose bytes are read first may be the same in each round.
+  const early = await Peer.open(port, '/echo');
   const flooder = await openFlooder(port, kind);
-  const victim = await Peer.open(port, '/echo');
+  const late = await Peer.open(port, '/echo');
   const unit = hex(kind.frames);
   const chunk = Buffer.concat(Array<Buffer>(Math.floor(CHUNK / unit.length)).fill(unit));
   const counted = chunk.length / unit.length;
   let most = 0;
   let handled = 0;
   for (let round = 0; round < rounds && most * kind.perCount <= enough; round++) {
+    const victim = round % 2 === 0 ? late : early;
     server.process.kill('SIGSTOP');
     await turns(20);
     flooder.write(chunk);
