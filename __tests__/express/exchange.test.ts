@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { attachWebSocket } from '../../lib/express/attach';
 import { reject } from '../../lib/express/rejection';
 import { route } from '../../lib/express/route';
-import { clientFrame, hex } from '../support/bytes';
+import { clientFrame, hex, repeat } from '../support/bytes';
 import {
   after,
   catchStderr,
@@ -452,7 +452,7 @@ describe('bytes that come before the 101', () => {
     const running = await start([route('/ws', { auth }, { message })]);
     const client = knock(running);
     await eventually(() => transport !== undefined);
-    const bytes = Buffer.concat(Array<Buffer>(20).fill(HELLO));
+    const bytes = repeat(HELLO, 20);
     for (const byte of bytes) {
       const before = transport!.bytesRead;
       client.write(Buffer.of(byte));

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Decoder, type DecoderLimits } from '../../lib/protocol/decoder';
 import { ProtocolError } from '../../lib/protocol/errors';
 import { bytesOfText } from '../../lib/protocol/relay';
-import { clientFrame, hex } from '../support/bytes';
+import { clientFrame, hex, repeat } from '../support/bytes';
 import { allocationsOf, sum } from './allocations';
 import { anyBytes, lawfulStream, nearUtf8, offsets } from './arbitraries';
 import {
@@ -27,9 +27,6 @@ import { unlikeTheTable } from './frame-starts';
 
 /** The payload zeros that a vector of a declared length needs. */
 const zeros = (length: number): string => '00'.repeat(length);
-
-const repeat = (digits: string, times: number): Buffer =>
-  Buffer.concat(Array<Buffer>(times).fill(hex(digits)));
 
 describe('§5.7 examples, as a client sends them', () => {
   it.each([

@@ -1,6 +1,6 @@
 import type { Peer } from '../scenarios/support/peer';
 import { stopAll } from '../scenarios/support/server';
-import { hex } from '../support/bytes';
+import { hex, repeat } from '../support/bytes';
 import { heard, ServerChild } from './frame-child';
 import { weakenedPart, type Weakening } from './weakened';
 
@@ -52,10 +52,6 @@ const viewsKept: Weakening = {
 
 afterEach(stopAll);
 jest.setTimeout(60_000);
-
-function repeat(bytes: Buffer, count: number): Buffer {
-  return Buffer.alloc(bytes.length * count, bytes);
-}
 
 describe('F-1 a message of 16 000 fragments of one byte', () => {
   async function heldBy(count: number, ...without: Weakening[]): Promise<number> {

@@ -1,6 +1,6 @@
 import { handshake, Peer } from '../scenarios/support/peer';
 import { stopAll } from '../scenarios/support/server';
-import { hex } from '../support/bytes';
+import { hex, repeat } from '../support/bytes';
 import { heard, ServerChild } from './frame-child';
 import { weakenedPart, type Weakening } from './weakened';
 
@@ -8,11 +8,6 @@ const M = '00000000';
 
 afterEach(stopAll);
 jest.setTimeout(60_000);
-
-function repeat(digits: string, count: number): Buffer {
-  const bytes = hex(digits);
-  return Buffer.alloc(bytes.length * count, bytes);
-}
 
 describe('L-1 sockets that declare maxPayload and send nothing more', () => {
   const believed: Weakening = {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { clientFrame, hex } from '../support/bytes';
+import { clientFrame, hex, repeat } from '../support/bytes';
 import { Child } from '../scenarios/support/child';
 import { Peer } from '../scenarios/support/peer';
 import { stopAll } from '../scenarios/support/server';
@@ -54,7 +54,7 @@ describe('P-2 floods of pings', () => {
     child.tell(JSON.stringify([warm, count]));
     const peer = await Peer.open(port, '/flood');
     peer.socket.pause();
-    const batch = Buffer.concat(Array<Buffer>(8192).fill(PING));
+    const batch = repeat(PING, 8192);
     for (let left = count; left > 0; left -= 8192) {
       const isRoomy = peer.socket.write(batch.subarray(0, Math.min(left, 8192) * PING.length));
       if (!isRoomy) await once(peer.socket, 'drain');

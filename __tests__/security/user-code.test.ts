@@ -1,5 +1,5 @@
 import type { Route } from '../../lib';
-import { clientFrame, hex } from '../support/bytes';
+import { clientFrame, hex, repeat } from '../support/bytes';
 import { Child } from '../scenarios/support/child';
 import { Peer } from '../scenarios/support/peer';
 import { deferred, pause, stopAll, turns, until } from '../scenarios/support/server';
@@ -204,7 +204,7 @@ describe('X-4 asynchronous handlers', () => {
       const peer = await Peer.open(port, '/w');
       const frame = clientFrame({ first: 0x82, payload: Buffer.alloc(65_536) });
       // Much more than all the buffers of the kernel on the way.
-      const all = Buffer.concat(Array<Buffer>(512).fill(frame));
+      const all = repeat(frame, 512);
       const taken = new Promise((resolve) => peer.socket.write(all, () => resolve('all')));
       await handling.promise;
       await settleOn(lib);

@@ -4,7 +4,7 @@ import type { DecoderLimits } from '../../lib/protocol/decoder';
 import { Intake, type IntakeOwner } from '../../lib/socket/intake';
 import { enqueueJob } from '../../lib/socket/jobs';
 import { deflateAlone } from '../rfc7692/support/zlib';
-import { clientFrame } from '../support/bytes';
+import { clientFrame, repeat } from '../support/bytes';
 import { closeFrame, compressed, frame, makeWire, turns, until } from './wire';
 
 const MIB = 1_048_576;
@@ -52,7 +52,7 @@ const packed = (payload: string | Buffer, first = 0xc1): Buffer =>
 /** Above what is inflated at once. */
 const large = (): Buffer => packed('x'.repeat(300_000));
 
-const texts = (count: number): Buffer => Buffer.concat(Array(count).fill(frame.text('.')));
+const texts = (count: number): Buffer => repeat(frame.text('.'), count);
 
 /** Takes both places among the jobs, once they are free; returns what frees them again. */
 async function occupyJobs(): Promise<() => void> {
@@ -103,7 +103,7 @@ describe('the frames of a turn', () => {
     expect(heard).toEqual([]);
     await turns(2);
     expect(heard).toEqual(['text 602 bytes', 'reads on']);
-    intake.push(Buffer.concat(Array(600).fill(frame.ping())));
+    intake.push(repeat(frame.ping(), 600));
     expect(heard).toHaveLength(514);
     await turns(1);
     expect(heard).toHaveLength(603);
@@ -111,7 +111,7 @@ describe('the frames of a turn', () => {
 
   it('count a message to inflate for more', async () => {
     const { intake, heard } = makeIntake();
-    intake.push(Buffer.concat(Array(60).fill(packed('x'))));
+    intake.push(repeat(packed('x'), 60));
     const inOneTurn = heard.length;
     expect(inOneTurn).toBeGreaterThan(20);
     expect(inOneTurn).toBeLessThan(40);

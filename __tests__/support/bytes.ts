@@ -5,6 +5,12 @@ export function hex(text: string): Buffer {
   return Buffer.from(digits, 'hex');
 }
 
+/** The same bytes, so many times. */
+export function repeat(bytes: string | Buffer, times: number): Buffer {
+  const once = typeof bytes === 'string' ? hex(bytes) : bytes;
+  return Buffer.alloc(once.length * times, once);
+}
+
 /** What a client frame needs; written from RFC 6455 §5.2, apart from the library's encoder. */
 export interface ClientFrame {
   readonly first: number;
