@@ -1,5 +1,5 @@
 /*
- * Mutation testing of lib/protocol/, file by file, each with its own test file only:
+ * Mutation testing of lib/protocol/, file by file, each with its own tests only:
  * node fuzz/mutation.mjs [--file mask --file utf8] [--concurrency 2]. Writes MUTATION.md from all
  * results there are in build/mutation/. `npx stryker run` does the same with all tests at once, and
  * takes many times as long.
@@ -28,7 +28,8 @@ const reportOf = (name) => join(OUT, `${name}.json`);
 /** stryker.config.json, for one source file. */
 function configFor(name) {
   const all = JSON.parse(readFileSync(join(ROOT, 'stryker.config.json'), 'utf8'));
-  all.jest.config.testMatch = [`**/__tests__/protocol/${name}.test.ts`];
+  const tests = `**/__tests__/protocol/${name}`;
+  all.jest.config.testMatch = [`${tests}.test.ts`, `${tests}/*.test.ts`];
   return {
     ...all,
     mutate: [`lib/protocol/${name}.ts`],
@@ -113,7 +114,7 @@ function table() {
   return [
     '# Mutation testing of lib/protocol/',
     '',
-    'Each file with its own test file only: it alone has to notice. Equivalent mutants count as survivors in',
+    'Each file with its own tests only: they alone have to notice. Equivalent mutants count as survivors in',
     'the score. Written by `node fuzz/mutation.mjs`.',
     '',
     '| file | mutants | killed | timed out | equivalent | survived | score |',

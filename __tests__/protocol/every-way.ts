@@ -16,6 +16,9 @@ export const LIMITS: DecoderLimits = { maxPayload: 1 << 20, maxFragments: 65_536
 /** A masking key that leaves the payload readable in a vector. */
 export const M = '00000000';
 
+/** The payload zeros that a vector of a declared length needs. */
+export const zeros = (length: number): string => '00'.repeat(length);
+
 export const text = (data: string): string => `text ${JSON.stringify(data)}`;
 export const binary = (digits = ''): string => `binary ${hex(digits).toString('hex')}`;
 export const ping = (digits = ''): string => `ping ${hex(digits).toString('hex')}`;
