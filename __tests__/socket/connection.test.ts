@@ -1,22 +1,21 @@
 import { Buffer } from 'node:buffer';
-import { duplexPair, type Duplex } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { shutSocket, startSocket } from '../../lib/socket/socket';
 import { clientFrame, hex } from '../support/bytes';
 import {
   deferred,
   frame,
   makeWire,
+  narrowPair,
   netPair,
   pass,
+  stall,
   stopTime,
   turns,
   until,
   type Wire,
   type WireOptions,
 } from './wire';
-
-/** A pair whose writes wait as soon as the peer does not read. */
-const narrowPair = (): [Duplex, Duplex] => duplexPair({ highWaterMark: 64 });
 
 /** A socket that keeps what 'error' brought. */
 function makeNoted(options?: WireOptions): Wire & { errors: Error[] } {
@@ -124,11 +123,8 @@ describe('§5.5.2, §5.5.3 ping and pong', () => {
   it('sends no pong after the close frame to a peer that was slow to read (§5.5.1)', async () => {
     // The newest pong waited for the one before, which left after the close frame was queued.
     const wire = makeNoted({ pair: narrowPair() });
-    const { peer, socket } = wire;
-    peer.pause();
-    socket.send('x'.repeat(500));
-    socket.send('y'.repeat(500));
-    await turns();
+    const { peer } = wire;
+    await stall(wire);
     peer.ping('1');
     peer.ping('2');
     peer.close(1000, 'bye');
@@ -143,10 +139,7 @@ describe('§5.5.2, §5.5.3 ping and pong', () => {
   it('sends no pong after its own close frame to a peer that was slow to read', async () => {
     const wire = makeNoted({ pair: narrowPair() });
     const { peer, socket } = wire;
-    peer.pause();
-    socket.send('x'.repeat(500));
-    socket.send('y'.repeat(500));
-    await turns();
+    await stall(wire);
     peer.ping('1');
     peer.ping('2');
     await turns();

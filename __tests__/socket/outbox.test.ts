@@ -10,7 +10,9 @@ import {
   defaultSettings,
   frame,
   makeWire,
+  narrowPair,
   netPair,
+  stall,
   turns,
   until,
   type Seen,
@@ -41,9 +43,6 @@ function watchWrites(transport: Duplex): Written {
 async function overTcp(): Promise<Wire> {
   return makeWire({ pair: await netPair() });
 }
-
-/** A pair whose writes wait as soon as the peer does not read. */
-const narrowPair = (): [Duplex, Duplex] => duplexPair({ highWaterMark: 64 });
 
 /** Bytes that tell by their value which message they are of. */
 const block = (size: number, byte: number): Buffer => Buffer.alloc(size, byte);
@@ -375,10 +374,7 @@ describe("'drain'", () => {
 describe('§5.5.3 pongs to a peer that is slow to read', () => {
   const makeSlow = async (): Promise<Wire> => {
     const wire = makeWire({ pair: narrowPair() });
-    wire.peer.pause();
-    wire.socket.send('x'.repeat(500));
-    wire.socket.send('y'.repeat(500));
-    await turns();
+    await stall(wire);
     return wire;
   };
 

@@ -2,7 +2,17 @@ import { Buffer } from 'node:buffer';
 import { duplexPair } from 'node:stream';
 import { expireSocket, sendShared, shutSocket, startSocket } from '../../lib/socket/socket';
 import { clientFrame } from '../support/bytes';
-import { deferred, frame, makeWire, pass, stopTime, textForAll, turns, until } from './wire';
+import {
+  deferred,
+  frame,
+  makeWire,
+  narrowPair,
+  pass,
+  stopTime,
+  textForAll,
+  turns,
+  until,
+} from './wire';
 
 const hostile = {
   toString: () => {
@@ -488,7 +498,7 @@ describe("§2.3 'drain'", () => {
   it('comes, to hook and listeners, when everything was taken after a send returned false', async () => {
     const order: string[] = [];
     const wire = makeWire({
-      pair: duplexPair({ highWaterMark: 64 }),
+      pair: narrowPair(),
       settings: { highWaterMark: 1000 },
       hooks: { drain: () => order.push('hook') },
     });
@@ -511,7 +521,7 @@ describe("§2.3 'drain'", () => {
   it('comes after a send that was dropped, too', async () => {
     // Broadcasts filled it up; whoever is told false waits for 'drain'.
     const wire = makeWire({
-      pair: duplexPair({ highWaterMark: 64 }),
+      pair: narrowPair(),
       settings: { highWaterMark: 1000, maxBackpressure: 2000, onBackpressure: 'drop' },
     });
     let drains = 0;

@@ -333,6 +333,17 @@ export async function netPair(): Promise<[NetSocket, NetSocket]> {
   return both;
 }
 
+/** A pair whose writes wait as soon as the peer does not read. */
+export const narrowPair = (): [Duplex, Duplex] => duplexPair({ highWaterMark: 64 });
+
+/** The peer reads no further, with more on its way than a {@link narrowPair} takes. */
+export async function stall({ peer, socket }: Wire): Promise<void> {
+  peer.pause();
+  socket.send('x'.repeat(500));
+  socket.send('y'.repeat(500));
+  await turns();
+}
+
 const REAL = ['setImmediate', 'nextTick', 'queueMicrotask'] as const;
 let isTimeFake = false;
 
