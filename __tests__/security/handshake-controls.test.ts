@@ -17,7 +17,7 @@ import {
   type Patience,
 } from './children/control-support';
 
-/* What `handshake.test.ts` asserts, here with the proof that it is a defence which makes it so. */
+/* What the other tests of the handshake assert, here with the proof that it is a defence which makes it so. */
 
 afterEach(stopAll);
 
