@@ -2,7 +2,8 @@ import { constants } from 'node:buffer';
 import { handshake, Peer } from '../scenarios/support/peer';
 import { stopAll } from '../scenarios/support/server';
 import { hex } from '../support/bytes';
-import { expectAlike, expectBroken, expectServed, watch, type Attack } from './frame-attack';
+import { describeAttacks } from './describe-attacks';
+import { watch, type Attack } from './frame-attack';
 import { weakened, type Weakening } from './weakened';
 
 const M = '00000000';
@@ -158,15 +159,7 @@ const strings: readonly Attack[] = [
 const attacks = [...lengths, ...sums, ...forms, ...dribbled, ...strings];
 afterEach(stopAll);
 
-describe.each(attacks)('$name', (attack) => {
-  it('is judged alike whole, split at every offset, byte by byte and under any key', () => {
-    expectAlike(attack);
-  });
-
-  it('is judged so by a server, behind the handshake as well', () => expectServed(attack));
-
-  it('is not without the defence', () => expectBroken(attack));
-});
+describeAttacks(attacks);
 
 function uint64(value: number): Buffer {
   const bytes = Buffer.alloc(8);

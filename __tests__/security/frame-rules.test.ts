@@ -1,14 +1,8 @@
 import { Peer } from '../scenarios/support/peer';
 import { stopAll } from '../scenarios/support/server';
 import { hex } from '../support/bytes';
-import {
-  attackServer,
-  expectAlike,
-  expectBroken,
-  expectServed,
-  watch,
-  type Attack,
-} from './frame-attack';
+import { describeAttacks } from './describe-attacks';
+import { attackServer, watch, type Attack } from './frame-attack';
 import { weakened, type Weakening } from './weakened';
 
 const M = '00000000';
@@ -139,15 +133,7 @@ const attacks = rows.map(([name, digits, without, more]) => ({
 }));
 afterEach(stopAll);
 
-describe.each(attacks)('$name', (attack) => {
-  it('is judged alike whole, split at every offset, byte by byte and under any key', () => {
-    expectAlike(attack);
-  });
-
-  it('is judged so by a server, behind the handshake as well', () => expectServed(attack));
-
-  it('is not without the defence', () => expectBroken(attack));
-});
+describeAttacks(attacks);
 
 describe('L-9 a ping between two fragments', () => {
   it('is answered before the message is', async () => {

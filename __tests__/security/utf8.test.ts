@@ -3,14 +3,8 @@ import fc from 'fast-check';
 import { cut } from '../protocol/every-way';
 import { stopAll } from '../scenarios/support/server';
 import { clientFrame, hex } from '../support/bytes';
-import {
-  attackServer,
-  hear,
-  expectAlike,
-  expectBroken,
-  expectServed,
-  type Attack,
-} from './frame-attack';
+import { describeAttacks } from './describe-attacks';
+import { attackServer, hear, type Attack } from './frame-attack';
 import { weakened, type Weakening } from './weakened';
 
 const M = '00000000';
@@ -166,15 +160,7 @@ const reasons: readonly Attack[] = [
 const attacks = [...invalid, ...long, ...fragmented, ...reasons];
 afterEach(stopAll);
 
-describe.each(attacks)('$name', (attack) => {
-  it('is judged alike whole, split at every offset, byte by byte and under any key', () => {
-    expectAlike(attack);
-  });
-
-  it('is judged so by a server, behind the handshake as well', () => expectServed(attack));
-
-  it('is not without the defence', () => expectBroken(attack));
-});
+describeAttacks(attacks);
 
 describe('U-6 compressed text that is not UTF-8', () => {
   // RFC 7692 §7.2.3.3: a stored block, here of C0 80.
