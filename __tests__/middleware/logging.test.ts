@@ -1,8 +1,9 @@
+import type { RequestHandler } from 'express';
 import morgan from 'morgan';
 import { Writable } from 'node:stream';
 import { pinoHttp, type Options } from 'pino-http';
 import { eventually, gate, knock, open, refused } from '../express/harness';
-import { get, ok, PLACES, startBehind } from './support';
+import { get, ok, PLACES, startBehind, type Place } from './support';
 
 /** Collects lines, as a file would. */
 function collect(): { readonly lines: string[]; readonly stream: Writable } {
@@ -14,6 +15,18 @@ function collect(): { readonly lines: string[]; readonly stream: Writable } {
     },
   });
   return { lines, stream };
+}
+
+/** A client leaves while auth decides. */
+async function leaveDuringAuth(place: Place, use: RequestHandler): Promise<void> {
+  const asked = gate();
+  const auth = (): Promise<never> => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const client = knock(await startBehind(place, use, { auth }));
+  await asked.promise;
+  client.reset();
 }
 
 describe.each(PLACES)('morgan before %s', (place) => {
@@ -49,16 +62,7 @@ describe.each(PLACES)('morgan before %s', (place) => {
 
   it('logs once who leaves while auth decides', async () => {
     const { lines, stream } = collect();
-    const asked = gate();
-    const running = await startBehind(place, morgan(':url :status', { stream }), {
-      auth: () => {
-        asked.resolve();
-        return new Promise(() => {});
-      },
-    });
-    const client = knock(running);
-    await asked.promise;
-    client.reset();
+    await leaveDuringAuth(place, morgan(':url :status', { stream }));
     await eventually(() => lines.length > 0);
     expect(lines).toEqual(['/ws -']);
   });
@@ -155,16 +159,7 @@ describe.each(PLACES)('pino-http before %s', (place) => {
 
   it('logs who leaves while auth decides as aborted, once', async () => {
     const { use, parsed } = make();
-    const asked = gate();
-    const running = await startBehind(place, use, {
-      auth: () => {
-        asked.resolve();
-        return new Promise(() => {});
-      },
-    });
-    const client = knock(running);
-    await asked.promise;
-    client.reset();
+    await leaveDuringAuth(place, use);
     await eventually(() => parsed().length > 0);
     expect(parsed().map((line) => line.msg)).toEqual(['request aborted']);
   });

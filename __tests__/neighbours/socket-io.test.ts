@@ -2,12 +2,11 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { Server as SocketIo } from 'socket.io';
 import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
-import { route } from '../../lib';
 import { openClient } from '../scenarios/support/client';
 import { load } from '../scenarios/support/page';
 import { handshake, Peer } from '../scenarios/support/peer';
-import { afterTest, deferred, stopAll } from '../scenarios/support/server';
-import { ask, expectOurs, fate, ORDERS, startStreet, type Street } from './support';
+import { afterTest, stopAll } from '../scenarios/support/server';
+import { ask, expectOurs, fate, ORDERS, slowRoute, startStreet, type Street } from './support';
 
 // Its second of patience is waited for.
 jest.setTimeout(60_000);
@@ -64,25 +63,13 @@ describe.each(ORDERS)('socket.io with its default options, there %s', (order) =>
   });
 
   it('does not cut off a handshake of ours that takes longer than its second', async () => {
-    const asked = deferred();
-    const decided = deferred();
-    const slow = route(
-      '/slow',
-      {
-        async auth() {
-          asked.resolve();
-          await decided.promise;
-          return {};
-        },
-      },
-      { message: (socket, data) => void socket.send(`ours: ${String(data)}`) },
-    );
+    const { slow, asked, decide } = slowRoute();
     const street = await start({ routes: [slow] });
     const opening = expectOurs(street, '/slow');
-    await asked.promise;
+    await asked;
     // One that came later, for nobody: when it has been cut off, ours would have been as well.
     expect(await fate(street.url('/nobody'))).toBe('cut off');
-    decided.resolve();
+    decide();
     await opening;
   });
 

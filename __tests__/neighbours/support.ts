@@ -3,9 +3,16 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Socket as NetSocket } from 'node:net';
 import { WebSocket } from 'ws';
-import { attachWebSocket, route, type AttachOptions, type Attachment, type Route } from '../../lib';
+import {
+  attachWebSocket,
+  route,
+  type AttachOptions,
+  type Attachment,
+  type Route,
+  type Socket,
+} from '../../lib';
 import { nextMessage, openClient } from '../scenarios/support/client';
-import { afterTest, listen } from '../scenarios/support/server';
+import { afterTest, deferred, listen } from '../scenarios/support/server';
 
 /** Whether the neighbour was there before us, or came after us: neither may matter. */
 export const ORDERS = ['before us', 'after us'] as const;
@@ -26,10 +33,27 @@ export interface Plan extends AttachOptions {
   readonly neighbour: (server: Server, app: Express) => unknown;
 }
 
+const echo = (socket: Socket, data: unknown): void => void socket.send(`ours: ${String(data)}`);
+
 /** Sends back what it receives, as ours. */
-export const ours = route('/ours', {
-  message: (socket, data) => void socket.send(`ours: ${String(data)}`),
-});
+export const ours = route('/ours', { message: echo });
+
+/** A route of ours, `/slow`, on which auth takes until it is told to decide. */
+export function slowRoute(): {
+  readonly slow: Route;
+  readonly asked: Promise<void>;
+  readonly decide: () => void;
+} {
+  const asked = deferred();
+  const decided = deferred();
+  const auth = async (): Promise<object> => {
+    asked.resolve();
+    await decided.promise;
+    return {};
+  };
+  const slow = route('/slow', { auth }, { message: echo });
+  return { slow, asked: asked.promise, decide: decided.resolve };
+}
 
 /** Starts a server on which both live, whoever was first. */
 export async function startStreet(

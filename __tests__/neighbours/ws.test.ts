@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { route } from '../../lib';
 import { openClient } from '../scenarios/support/client';
 import { load } from '../scenarios/support/page';
-import { afterTest, deferred, stopAll } from '../scenarios/support/server';
-import { ask, expectOurs, fate, ORDERS, startStreet } from './support';
+import { afterTest, stopAll } from '../scenarios/support/server';
+import { ask, expectOurs, fate, ORDERS, slowRoute, startStreet } from './support';
 
 afterEach(stopAll);
 
@@ -43,28 +42,16 @@ describe.each(ORDERS)('ws with { server, path } that was there %s', (order) => {
   });
 
   it('does not hear of our upgrades, however long auth takes', async () => {
-    const asked = deferred();
-    const decided = deferred();
-    const slow = route(
-      '/slow',
-      {
-        async auth() {
-          asked.resolve();
-          await decided.promise;
-          return {};
-        },
-      },
-      { message: (socket, data) => void socket.send(`ours: ${String(data)}`) },
-    );
+    const { slow, asked, decide } = slowRoute();
     const street = await startStreet(order, {
       routes: [slow],
       neighbour: withPath,
       exclusive: true,
     });
     const opening = expectOurs(street, '/slow');
-    await asked.promise;
+    await asked;
     expect(await ask(await openClient(street.url('/theirs')), 'hello')).toBe('theirs: hello');
-    decided.resolve();
+    decide();
     await opening;
   });
 

@@ -3,7 +3,7 @@ import { CloseCode, reject, route, type Route } from '../../lib';
 import { clientFrame, hex } from '../support/bytes';
 import { Child } from './support/child';
 import { handshake, Peer } from './support/peer';
-import { deferred, pause, serve, stopAll, turns, until } from './support/server';
+import { deferred, pause, serve, stopAll, turns, undecidedRoute, until } from './support/server';
 
 interface Faults {
   faultRoute: (make: typeof route, hooks?: object) => Route;
@@ -299,26 +299,13 @@ describe('a client that leaves at any time during an asynchronous auth', () => {
   });
 
   it('tells auth at once, while it is still waiting', async () => {
-    const aborted = deferred();
-    const asked = deferred();
-    const { port, sockets } = await serve([
-      route(
-        '/r',
-        {
-          auth(_req, { signal }) {
-            signal.addEventListener('abort', () => aborted.resolve());
-            asked.resolve();
-            return new Promise<never>(() => undefined);
-          },
-        },
-        () => undefined,
-      ),
-    ]);
+    const { undecided, asked, aborted } = undecidedRoute('/r');
+    const { port, sockets } = await serve([undecided]);
     const peer = await Peer.connect(port);
     peer.write(handshake('/r'));
-    await asked.promise;
+    await asked;
     peer.reset();
-    await aborted.promise;
+    await aborted;
     await sockets.close();
   });
 });

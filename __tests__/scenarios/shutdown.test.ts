@@ -4,7 +4,7 @@ import { clientFrame, hex } from '../support/bytes';
 import { Child } from './support/child';
 import { nextMessage, openClient } from './support/client';
 import { handshake, Peer } from './support/peer';
-import { deferred, echo, serve, stopAll } from './support/server';
+import { deferred, echo, serve, stopAll, undecidedRoute } from './support/server';
 
 afterEach(stopAll);
 
@@ -63,28 +63,14 @@ describe('sockets.close()', () => {
   });
 
   it('answers upgrades with 503 from then on, and those whose auth is still at work', async () => {
-    const asked = deferred();
-    const aborted = deferred();
-    const { port, sockets } = await serve([
-      echo,
-      route(
-        '/slow',
-        {
-          auth(_req, { signal }) {
-            signal.addEventListener('abort', () => aborted.resolve());
-            asked.resolve();
-            return new Promise<never>(() => undefined);
-          },
-        },
-        () => undefined,
-      ),
-    ]);
+    const { undecided, asked, aborted } = undecidedRoute('/slow');
+    const { port, sockets } = await serve([echo, undecided]);
     const inFlight = await Peer.connect(port);
     inFlight.write(handshake('/slow'));
-    await asked.promise;
+    await asked;
     const late = await Peer.connect(port);
     const closing = sockets.close();
-    await aborted.promise;
+    await aborted;
     late.write(handshake('/echo'));
     for (const peer of [inFlight, late]) {
       const { status, head } = await peer.readAnswer();

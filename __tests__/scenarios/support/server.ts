@@ -6,6 +6,7 @@ import {
   route,
   type AttachOptions,
   type Attachment,
+  type AuthInfo,
   type Route,
 } from '../../../lib';
 
@@ -79,6 +80,23 @@ export function deferred<T = void>(): {
     reject = no;
   });
   return { promise, resolve, reject };
+}
+
+/** A route on which auth never decides; when it is asked, and when it hears that nobody waits. */
+export function undecidedRoute(path: string): {
+  readonly undecided: Route;
+  readonly asked: Promise<void>;
+  readonly aborted: Promise<void>;
+} {
+  const asked = deferred();
+  const aborted = deferred();
+  const auth = (_req: unknown, { signal }: AuthInfo): Promise<never> => {
+    signal.addEventListener('abort', () => aborted.resolve());
+    asked.resolve();
+    return new Promise<never>(() => undefined);
+  };
+  const undecided = route(path, { auth }, () => undefined);
+  return { undecided, asked: asked.promise, aborted: aborted.promise };
 }
 
 /** A timer that is part of a scenario: something the user's code waits for. */
