@@ -22,6 +22,15 @@ async function logIn({ http }: Site, name: keyof typeof KEYS): Promise<string> {
   return cookieOf(response);
 }
 
+/** Ann logs in twice, and Bob. */
+async function logInThree(at: Site): Promise<Record<'laptop' | 'phone' | 'bob', string>> {
+  return {
+    laptop: await logIn(at, 'ann'),
+    phone: await logIn(at, 'ann'),
+    bob: await logIn(at, 'bob'),
+  };
+}
+
 async function logOut({ http }: Site, Cookie: string): Promise<unknown> {
   return (await fetch(`${http}/logout`, { method: 'POST', headers: { Cookie } })).json();
 }
@@ -38,11 +47,7 @@ afterEach(stopAll);
 describe('logging out', () => {
   it('closes every tab of this log-in, on every route, and no other', async () => {
     const at = await site();
-    const [laptop, phone, bob] = [
-      await logIn(at, 'ann'),
-      await logIn(at, 'ann'),
-      await logIn(at, 'bob'),
-    ];
+    const { laptop, phone, bob } = await logInThree(at);
     const tabs = [await tab(at, laptop), await tab(at, laptop), await tab(at, laptop, '/news')];
     const others = [await tab(at, phone), await tab(at, bob)];
     const ends = tabs.map(ending);
@@ -71,11 +76,7 @@ describe('logging out', () => {
 describe('revoking', () => {
   it('closes every socket of a user, of all log-ins, and of nobody else', async () => {
     const at = await site();
-    const [laptop, phone, bob] = [
-      await logIn(at, 'ann'),
-      await logIn(at, 'ann'),
-      await logIn(at, 'bob'),
-    ];
+    const { laptop, phone, bob } = await logInThree(at);
     const stays = await tab(at, bob);
     const ends = [await tab(at, laptop), await tab(at, phone, '/news')].map(ending);
     const answer = await revoke(at, 'ann', bearer(KEYS.admin));

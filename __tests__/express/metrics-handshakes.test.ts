@@ -122,6 +122,19 @@ describe('handshakes', () => {
 });
 
 describe('aborted handshakes', () => {
+  /** Middleware that keeps the answer back, and tells when there is one. */
+  const holdingBack = (): { use: RequestHandler; held: Promise<void> } => {
+    const held = gate();
+    const use: RequestHandler = (_req, res, next) => {
+      res.end = () => {
+        held.resolve();
+        return res;
+      };
+      next();
+    };
+    return { use, held: held.promise };
+  };
+
   it.each(['fin', 'reset'] as const)('are those whose client leaves first: %s', async (leave) => {
     const asked = jest.fn(never);
     const running = await start([route('/ws', { auth: asked }, () => undefined)]);
@@ -133,33 +146,19 @@ describe('aborted handshakes', () => {
   });
 
   it('are those that were refused, and whose client leaves before the refusal is out', async () => {
-    const held = gate();
-    const slow: RequestHandler = (_req, res, next) => {
-      res.end = () => {
-        held.resolve();
-        return res;
-      };
-      next();
-    };
-    const running = await start([route('/ws', { use: slow, auth: () => false }, () => undefined)]);
+    const { use, held } = holdingBack();
+    const running = await start([route('/ws', { use, auth: () => false }, () => undefined)]);
     const client = knock(running);
-    await held.promise;
+    await held;
     client.reset();
     await ended(running, { aborted: 1 });
   });
 
   it('are those whose 101 is held back while the client leaves', async () => {
-    const held = gate();
-    const slow: RequestHandler = (_req, res, next) => {
-      res.end = () => {
-        held.resolve();
-        return res;
-      };
-      next();
-    };
-    const running = await start([route('/ws', { use: slow }, () => undefined)]);
+    const { use, held } = holdingBack();
+    const running = await start([route('/ws', { use }, () => undefined)]);
     const client = knock(running);
-    await held.promise;
+    await held;
     client.reset();
     await ended(running, { aborted: 1 });
   });

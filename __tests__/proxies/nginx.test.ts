@@ -25,12 +25,16 @@ describeWith(NGINX, (executable) => {
     return location.replace('http://127.0.0.1:3000', `http://127.0.0.1:${port}`);
   };
 
+  /** Starts nginx with this location; its port. */
+  const startWith = (location: string): Promise<number> =>
+    startProxy(NGINX, executable, (own, files) =>
+      nginxWith(files, `listen 127.0.0.1:${own};\n${location}`),
+    );
+
   it('the recipe of the README lets the pages of the proxy in, whatever its port', async () => {
     const { app, port } = await serve([echo]);
     app.set('trust proxy', 1);
-    const outside = await startProxy(NGINX, executable, (own, files) =>
-      nginxWith(files, `listen 127.0.0.1:${own};\n${recipe(port)}`),
-    );
+    const outside = await startWith(recipe(port));
     const client = await openClient(`ws://127.0.0.1:${outside}/echo`, {
       origin: `http://127.0.0.1:${outside}`,
     });
@@ -42,18 +46,12 @@ describeWith(NGINX, (executable) => {
   it('pages are served where it sends Connection: upgrade with every request', async () => {
     const { app, port } = await serve([echo]);
     app.all('/page', (req, res) => void res.send(`${req.method} ${req.get('connection') ?? ''}`));
-    const outside = await startProxy(NGINX, executable, (own, files) =>
-      nginxWith(
-        files,
-        `listen 127.0.0.1:${own};
-        location / {
-          proxy_pass http://127.0.0.1:${port};
-          proxy_http_version 1.1;
-          proxy_set_header Upgrade $http_upgrade;
-          proxy_set_header Connection upgrade;
-        }`,
-      ),
-    );
+    const outside = await startWith(`location / {
+      proxy_pass http://127.0.0.1:${port};
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+    }`);
     expect(await load(`http://127.0.0.1:${outside}/page`)).toEqual({
       status: 200,
       body: 'GET upgrade',
@@ -72,15 +70,8 @@ describeWith(NGINX, (executable) => {
   ])('a handshake has an answer where it %s', async (_what, fields, status, body) => {
     const { app, port } = await serve([echo]);
     app.use((_req, res) => void res.status(404).send('the app'));
-    const outside = await startProxy(NGINX, executable, (own, files) =>
-      nginxWith(
-        files,
-        `listen 127.0.0.1:${own};
-        location / {
-          proxy_pass http://127.0.0.1:${port};
-          ${fields}
-        }`,
-      ),
+    const outside = await startWith(
+      `location / { proxy_pass http://127.0.0.1:${port}; ${fields} }`,
     );
     const client = new WebSocket(`ws://127.0.0.1:${outside}/echo`);
     expect(await refusalOf(client)).toEqual({ status, body });

@@ -65,6 +65,20 @@ async function answerTo(lib: Lib, ...bytes: readonly Buffer[]): Promise<[string,
   return [answer.toString('hex'), told];
 }
 
+/** Data is a message still, when it comes behind a close. */
+const dataAfterClose = without(
+  [
+    'protocol/decoder.ts',
+    'this.finish();\n      this.#sink.onClose(close);',
+    'this.#sink.onClose(close);',
+  ],
+  [
+    'socket/connection.ts',
+    'if (this.#closing === undefined) this.#owner.onMessage',
+    'this.#owner.onMessage',
+  ],
+);
+
 describe('C-1 close codes', () => {
   const valid = [
     1000, 1001, 1002, 1003, 1007, 1008, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999,
@@ -150,19 +164,6 @@ describe('C-1 close codes', () => {
 });
 
 describe('C-2 closes that cross something', () => {
-  const dataAfterClose = without(
-    [
-      'protocol/decoder.ts',
-      'this.finish();\n      this.#sink.onClose(close);',
-      'this.#sink.onClose(close);',
-    ],
-    [
-      'socket/connection.ts',
-      'if (this.#closing === undefined) this.#owner.onMessage',
-      'this.#owner.onMessage',
-    ],
-  );
-
   itDefends('what comes behind a close frame is no message', {
     attack: (lib) => answerTo(lib, BYE, TEXT('a')),
     holds: ['880203e8', { opened: 1, closes: [1000], messages: [] }],
@@ -259,18 +260,7 @@ describe('C-2 closes in the middle of a large message', () => {
   itDefends('of the peer: half a message is none', {
     attack: (lib) => answerTo(lib, hex('01 82 00000000 6162'), BYE, hex('80 81 00000000 63')),
     holds: ['880203e8', { opened: 1, closes: [1000], messages: [] }],
-    without: without(
-      [
-        'protocol/decoder.ts',
-        'this.finish();\n      this.#sink.onClose(close);',
-        'this.#sink.onClose(close);',
-      ],
-      [
-        'socket/connection.ts',
-        'if (this.#closing === undefined) this.#owner.onMessage',
-        'this.#owner.onMessage',
-      ],
-    ),
+    without: dataAfterClose,
     breaks: ['880203e8', { opened: 1, closes: [1000], messages: ['abc'] }],
   });
 
