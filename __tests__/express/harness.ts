@@ -9,6 +9,8 @@ import type { AttachOptions } from '../../lib/express/options';
 import type { AnyRoute } from '../../lib/express/route';
 import { hex } from '../support/bytes';
 
+export { deferred as gate } from '../support/deferred';
+
 /** The key of RFC 6455 §1.3, and what must come back for it. */
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
@@ -274,23 +276,6 @@ export async function refused(
   request: Request = {},
 ): Promise<Answer> {
   return knock(running, request).lastAnswer();
-}
-
-/** A promise and what settles it. */
-export interface Gate<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-export function gate<T = void>(): Gate<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 /** What is thrown, to look at its class, code and message. */

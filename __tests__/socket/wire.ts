@@ -16,6 +16,9 @@ import type { SocketHooks, SocketSettings } from '../../lib/socket/settings';
 import { SharedMessage } from '../../lib/socket/shared-message';
 import { Socket, startSocket } from '../../lib/socket/socket';
 import { clientFrame, hex } from '../support/bytes';
+import { deferred as plainDeferred, type Deferred } from '../support/deferred';
+
+export type { Deferred };
 
 /*
  * One open socket on a pair of streams: the library at one end, bare bytes at the other. What the
@@ -54,25 +57,14 @@ export async function until(isSo: () => boolean, what = isSo.toString()): Promis
   throw new Error(`never came: ${what}`);
 }
 
-/** A promise and its ends. */
-export interface Deferred<T = void> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** What user code waits for is over with the test, or closes would wait for it. */
 const unsettled: (() => void)[] = [];
 
+/** A promise and what settles it; settled at the latest when the test is over. */
 export function deferred<T = void>(): Deferred<T> {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  unsettled.push(() => resolve(undefined as T));
-  return { promise, resolve, reject };
+  const made = plainDeferred<T>();
+  unsettled.push(() => made.resolve(undefined as T));
+  return made;
 }
 
 /** The other end: reads at once, unless it is told not to. */

@@ -9,6 +9,9 @@ import {
   type AuthInfo,
   type Route,
 } from '../../../lib';
+import { deferred } from '../../support/deferred';
+
+export { deferred };
 
 /** A listening server with sockets, as a user has it. */
 export interface Running {
@@ -65,21 +68,6 @@ export async function serve(
     port,
     url: (path) => `ws://127.0.0.1:${port}${path}`,
   };
-}
-
-/** A promise and the functions that settle it. */
-export function deferred<T = void>(): {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: Error) => void;
-} {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 /** A route on which auth never decides; when it is asked, and when it hears that nobody waits. */
