@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Admission } from '../../lib/express/admission';
 import type { Origins } from '../../lib/express/options';
 import { route } from '../../lib/express/route';
-import { CLOSE, eventually, knock, open, refused, start, type Running } from './harness';
+import { CLOSE, eventually, knock, open, plain, refused, start, type Running } from './harness';
 
 const HOST = 'good.com:8080';
 
@@ -160,8 +160,6 @@ describe('O-2 behind a proxy', () => {
 });
 
 describe('limits on connections', () => {
-  const plain = route('/ws', () => undefined);
-
   it('answers 503 with Retry-After above maxConnections, and lets in again when one left', async () => {
     const running = await start([plain], { maxConnections: 2 });
     const first = await open(running);

@@ -10,6 +10,7 @@ import {
   gate,
   knock,
   open,
+  plain,
   refused,
   start,
   thrownBy,
@@ -144,8 +145,6 @@ describe('disconnect', () => {
 });
 
 describe('§2.4.14 close', () => {
-  const plain = route('/ws', () => undefined);
-
   /** Whether the server can close by itself. */
   async function closes(running: Running): Promise<void> {
     const closed = once(running.server, 'close');

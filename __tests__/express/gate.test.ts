@@ -15,11 +15,10 @@ import {
   knock,
   listen,
   open,
+  plain,
   refused,
   start,
 } from './harness';
-
-const plain = route('/ws', () => undefined);
 
 const h2c = {
   headers: { Upgrade: 'h2c', 'Sec-WebSocket-Key': undefined, 'Sec-WebSocket-Version': undefined },

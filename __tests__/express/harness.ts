@@ -1,4 +1,4 @@
-import express, { type Express } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket as NetSocket } from 'node:net';
@@ -6,7 +6,7 @@ import type { App } from '../../lib/express/app';
 import { attachWebSocket } from '../../lib/express/attach';
 import type { Attachment } from '../../lib/express/attachment';
 import type { AttachOptions } from '../../lib/express/options';
-import type { AnyRoute } from '../../lib/express/route';
+import { route, type AnyRoute } from '../../lib/express/route';
 import { hex } from '../support/bytes';
 
 export { deferred as gate } from '../support/deferred';
@@ -17,6 +17,17 @@ export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
 /** A masked close frame with 1000. */
 export const CLOSE = hex('88 82 00000000 03e8');
+
+/** A route that anybody may open. */
+export const plain = route('/ws', () => undefined);
+
+/** Middleware that leaves its name in `X-Mark`. */
+export const mark =
+  (name: string): RequestHandler =>
+  (_req, res, next) => {
+    res.append('X-Mark', name);
+    next();
+  };
 
 type Cleanup = () => unknown;
 

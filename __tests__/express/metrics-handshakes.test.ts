@@ -9,6 +9,7 @@ import {
   gate,
   knock,
   open,
+  plain,
   refused,
   start,
   type Request,
@@ -16,7 +17,6 @@ import {
   type StartOptions,
 } from './harness';
 
-const plain = route('/ws', () => undefined);
 const never = (): Promise<never> => new Promise(() => {});
 
 /** How the handshakes on a route have ended. */

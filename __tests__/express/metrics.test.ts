@@ -12,14 +12,13 @@ import {
   handshake,
   knock,
   open,
+  plain,
   start,
   type Running,
 } from './harness';
 
 /** RFC 6455 §5.7: a masked and an unmasked "Hello", 11 and 7 bytes. */
 const MASKED_HELLO = hex('81 85 37fa213d 7f9f4d5158');
-
-const plain = route('/ws', () => undefined);
 
 function closeFrame(code: number): Buffer {
   return clientFrame({ first: 0x88, payload: Buffer.from([code >> 8, code & 0xff]) });

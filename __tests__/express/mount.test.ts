@@ -1,14 +1,6 @@
 import type { RequestHandler } from 'express';
 import { route } from '../../lib/express/route';
-import { CLOSE, eventually, knock, open, refused, start, thrownBy } from './harness';
-
-const plain = route('/ws', () => undefined);
-const mark =
-  (name: string): RequestHandler =>
-  (_req, res, next) => {
-    res.append('X-Mark', name);
-    next();
-  };
+import { CLOSE, eventually, knock, mark, open, plain, refused, start, thrownBy } from './harness';
 
 describe('use', () => {
   it('runs the lists of the attach before those of the route, however deep they are', async () => {

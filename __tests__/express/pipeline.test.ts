@@ -11,15 +11,19 @@ import type { App } from '../../lib/express/app';
 import { attachWebSocket } from '../../lib/express/attach';
 import { reject } from '../../lib/express/rejection';
 import { route } from '../../lib/express/route';
-import { after, catchStderr, eventually, gate, knock, open, refused, start } from './harness';
+import {
+  after,
+  catchStderr,
+  eventually,
+  gate,
+  knock,
+  mark,
+  open,
+  plain,
+  refused,
+  start,
+} from './harness';
 
-const plain = route('/ws', () => undefined);
-const mark =
-  (name: string): RequestHandler =>
-  (_req, res, next) => {
-    res.append('X-Mark', name);
-    next();
-  };
 const answerErrors: ErrorRequestHandler = (error: Error, _req, res, _next) => {
   res.status(418).send(`the app says: ${error.message}`);
 };

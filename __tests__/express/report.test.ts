@@ -1,9 +1,7 @@
 import { reportError } from '../../lib/express/report';
 import { route } from '../../lib/express/route';
 import { CloseCode } from '../../lib/protocol/close';
-import { catchStderr, eventually, open, refused, start } from './harness';
-
-const plain = route('/ws', () => undefined);
+import { catchStderr, eventually, open, plain, refused, start } from './harness';
 
 function print(error: unknown): string[] {
   const lines = catchStderr();

@@ -8,12 +8,11 @@ import {
   handshake,
   knock,
   open,
+  plain,
   refused,
   start,
   type Request as Knock,
 } from '../harness';
-
-const plain = route('/ws', () => undefined);
 
 describe('an upgrade', () => {
   it('goes through in the order of design §2.4.1', async () => {

@@ -5,13 +5,12 @@ import {
   KEY,
   knock,
   open,
+  plain,
   refused,
   start,
   type Answer,
   type Request as Knock,
 } from '../harness';
-
-const plain = route('/ws', () => undefined);
 
 /** Every refusal, byte by byte but for the date (design §5, hardening §2 row 30). */
 describe('every refusal', () => {
