@@ -69,6 +69,17 @@ export async function ending(client: WsClient): Promise<string> {
   return `${code} ${reason.toString()}`;
 }
 
+/** Says something that must not be answered; how the connection ends. */
+export async function sayInVain(client: WsClient, text: string): Promise<string> {
+  const heard = jest.fn();
+  client.on('message', heard);
+  const ended = ending(client);
+  client.send(text);
+  const end = await ended;
+  expect(heard).not.toHaveBeenCalled();
+  return end;
+}
+
 /** All that a server answers to a handshake that it refuses. */
 export async function refusal(
   { port }: Site,
