@@ -2,6 +2,7 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { Assembly, type Piece } from '../../lib/protocol/assembly';
 import { ProtocolError } from '../../lib/protocol/errors';
+import { applyMask } from '../../lib/protocol/mask';
 import { Opcode } from '../../lib/protocol/opcode';
 import { hex } from '../support/bytes';
 import { allocationsOf, sum } from './allocations';
@@ -245,5 +246,121 @@ describe('RFC 7692 §6.2 a compressed message', () => {
     assembly.append(piece(hex('c080'), { following: 1 }));
     assembly.append(piece(hex('ff')));
     expect(assembly.payload).toEqual(hex('c080ff'));
+  });
+});
+
+describe('a long frame that comes in long reads', () => {
+  const READ = 65_536;
+  const MESSAGE = 16 * READ;
+
+  /** Reads of this many bytes of a frame that is `MESSAGE` bytes long, in clear. */
+  function* reads(size = READ, memoryOf = size): Generator<Piece> {
+    for (let seen = size; seen <= MESSAGE; seen += size) {
+      const read = Buffer.from(new ArrayBuffer(memoryOf)).fill(seen / size);
+      yield piece(read, { end: size, following: MESSAGE - seen });
+    }
+  }
+
+  const assembled = (pieces: Iterable<Piece>, opcode: 1 | 2 = Opcode.Binary): Assembly => {
+    const assembly = new Assembly(opcode);
+    for (const each of pieces) assembly.append(each);
+    return assembly;
+  };
+
+  it('is allocated for once, when half of it is here', () => {
+    const assembly = new Assembly(Opcode.Binary);
+    const allocated = [...reads()].map((each) => allocationsOf(() => assembly.append(each)));
+    expect(allocated).toEqual([...Array<number[]>(7).fill([]), [MESSAGE], ...Array(8).fill([])]);
+    expect(assembly.length).toBe(MESSAGE);
+  });
+
+  it('is all there, in order', () => {
+    const all = Buffer.concat([...reads()].map(({ source }) => source));
+    expect(all.equals(assembled(reads()).payload)).toBe(true);
+    expect(assembled(reads(), Opcode.Text).finish() === all.toString()).toBe(true);
+  });
+
+  it('is unmasked, whichever way it is kept', () => {
+    const masked = [...reads()].map((each) => ({ ...each, key: 0x01020304 }));
+    const message = assembled(masked).payload;
+    expect(message.subarray(0, 8)).toEqual(hex('00030205 00030205'));
+    expect(message.subarray(-4)).toEqual(hex('11121314'));
+  });
+
+  it.each([
+    ['long enough', 16_384, 16_384, 'held'],
+    ['too short', 16_383, 16_383, 'copied'],
+    ['half of its read', 16_384, 32_768, 'held'],
+    ['less than half of its read', 16_384, 32_769, 'copied'],
+  ])('holds a read that is %s, and copies any other', (_how, size, memory, kept) => {
+    const [first] = reads(size, memory);
+    const allocated = allocationsOf(() => assembled([first!]));
+    expect(allocated).toEqual(kept === 'held' ? [] : [2 * size]);
+  });
+
+  it.each([
+    ['one byte more than half is here', { following: 16_384 - 1 }],
+    ['just half is here', { following: 16_384 }],
+    ['the end is not known', { following: Infinity }],
+  ])('holds nothing where %s', (_when, more) => {
+    const [read] = reads(16_384);
+    expect(allocationsOf(() => assembled([{ ...read!, ...more }]))).toHaveLength(1);
+  });
+
+  it('copies what it holds when a small piece follows, to twice of what is here', () => {
+    const [one, two] = reads();
+    const assembly = assembled([one!, two!]);
+    const small = piece(hex('ff'), { following: MESSAGE - 2 * READ - 1 });
+    expect(allocationsOf(() => assembly.append(small))).toEqual([2 * (2 * READ + 1)]);
+    const rest = [...reads()].slice(2);
+    expect(allocationsOf(() => assembly.append(rest[0]!))).toEqual([]);
+    const all = Buffer.concat([one!.source, two!.source, hex('ff'), rest[0]!.source]);
+    expect(all.equals(assembly.payload)).toBe(true);
+  });
+
+  it('is text through and through: refused in the very read that breaks it', () => {
+    const assembly = new Assembly(Opcode.Text);
+    const [one, two, three] = reads();
+    assembly.append(one!);
+    two!.source.set(hex('e282'), READ - 2);
+    assembly.append(two!);
+    expect(outcome(() => assembly.append(three!))).toBe(1007);
+  });
+
+  it('may have characters cut by its reads', () => {
+    const text = 'a'.repeat(READ - 1) + '€'.repeat(4 * READ);
+    const bytes = Buffer.from(text);
+    const assembly = new Assembly(Opcode.Text);
+    for (let at = 0; at < bytes.length; at += READ) {
+      const read = Buffer.from(Uint8Array.from(bytes.subarray(at, at + READ)).buffer);
+      assembly.append(piece(read, { following: bytes.length - at - read.length }));
+    }
+    expect(assembly.finish() === text).toBe(true);
+  });
+
+  it('F-3 is what was received, in whichever reads, and holds no more than twice of it', () => {
+    const sizes = fc.array(
+      fc.oneof(fc.integer({ min: 1, max: 20_000 }), fc.constantFrom(READ, READ / 2)),
+      {
+        minLength: 1,
+        maxLength: 20,
+      },
+    );
+    fc.assert(
+      fc.property(sizes, fc.nat(), (lengths, key) => {
+        const message = Buffer.alloc(sum(lengths), 'what was received, and no period of the key');
+        const assembly = new Assembly(Opcode.Binary);
+        let seen = 0;
+        for (const length of lengths) {
+          const read = Buffer.from(Uint8Array.from(message.subarray(seen, seen + length)).buffer);
+          applyMask(read, 0, length, key);
+          seen += length;
+          const following = message.length - seen;
+          const allocated = allocationsOf(() => assembly.append(piece(read, { key, following })));
+          expect(sum(allocated)).toBeLessThanOrEqual(Math.max(256, 2 * seen));
+        }
+        expect(message.equals(assembly.payload)).toBe(true);
+      }),
+    );
   });
 });

@@ -3,7 +3,7 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { ProtocolError } from '../../lib/protocol/errors';
 import type * as utf8 from '../../lib/protocol/utf8';
-import { decodeText, invalidText, Utf8Validator, validText } from '../../lib/protocol/utf8';
+import { decodeText, invalidText, Utf8Validator } from '../../lib/protocol/utf8';
 import { hex } from '../support/bytes';
 import { nearUtf8, offsets } from './arbitraries';
 import { cut } from './every-way';
@@ -135,7 +135,42 @@ describe('§8.1 the text of a message', () => {
   });
 });
 
-describe('how text is decoded, by its length (bench/micro)', () => {
+/** The module as it is where Node has these, and V8 that. */
+function loadedWhere(has: { transcode: boolean; fastDecoder: boolean }): typeof utf8 {
+  const asItIs = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+  let loaded: typeof utf8 | undefined;
+  try {
+    if (has.fastDecoder) Object.assign(globalThis, { Float16Array: Uint16Array });
+    else Reflect.deleteProperty(globalThis, 'Float16Array');
+    jest.isolateModules(() => {
+      const real = jest.requireActual<typeof buffers>('node:buffer');
+      jest.doMock('node:buffer', () => (has.transcode ? real : { ...real, transcode: undefined }));
+      loaded = jest.requireActual<typeof utf8>('../../lib/protocol/utf8');
+      jest.dontMock('node:buffer');
+    });
+  } finally {
+    Reflect.deleteProperty(globalThis, 'Float16Array');
+    if (asItIs !== undefined) Object.defineProperty(globalThis, 'Float16Array', asItIs);
+  }
+  return loaded!;
+}
+
+/** The text of bytes that came in pieces of this many. */
+function gathered({ Utf8Validator: Validator }: typeof utf8, bytes: Buffer, each: number): string {
+  const validator = new Validator();
+  for (let at = 0; at < bytes.length; at += each) {
+    validator.push(bytes, at, Math.min(bytes.length, at + each));
+  }
+  return validator.textOf(bytes);
+}
+
+describe.each([
+  ['with SIMD in V8 (Node 24 on)', { fastDecoder: true, transcode: true }, 'utf8'],
+  ['without it (Node 20, 22)', { fastDecoder: false, transcode: true }, 'utf16le'],
+  ['without either it or ICU', { fastDecoder: false, transcode: false }, 'utf8'],
+])('how text is decoded, by its length (bench/micro), %s', (_where, has, longBeyondAscii) => {
+  const loaded = loadedWhere(has);
+
   /** The encodings that Buffer was asked for, in turn. */
   function asked(run: () => unknown): unknown[] {
     const spy = jest.spyOn(Buffer.prototype, 'toString');
@@ -154,43 +189,63 @@ describe('how text is decoded, by its length (bench/micro)', () => {
     ['UTF-8 from 12 octets on', 12, 'a', ['utf8']],
     ['UTF-8 up to 511 octets', 511, 'a', ['utf8']],
     ['Latin-1 for ASCII of 512 octets', 512, 'a', ['latin1']],
-    ['UTF-16 for anything else of 512 octets', 512, 'é', ['utf16le']],
+    [`${longBeyondAscii} for anything else of 512 octets`, 512, 'é', [longBeyondAscii]],
   ])('%s', (_name, length, pattern, encodings) => {
     for (const start of [0, 3, 3000]) {
       const bytes = Buffer.alloc(start + length).fill(pattern, start);
-      expect(asked(() => decodeText(bytes, start, start + length))).toEqual(encodings);
+      const decode = () => loaded.decodeText(bytes, start, start + length);
+      expect(asked(decode)).toEqual(encodings);
+      expect(decode() === pattern.repeat(length / Buffer.byteLength(pattern))).toBe(true);
     }
   });
 
   it.each([
     ['UTF-8 up to 511 octets', 511, 'a', 'utf8'],
     ['Latin-1 for ASCII of 512 octets', 512, 'a', 'latin1'],
-    ['UTF-16 for anything else of 512 octets', 512, 'é', 'utf16le'],
-  ])('known to be UTF-8: %s', (_name, length, pattern, encoding) => {
+    [`${longBeyondAscii} for anything else of 512 octets`, 512, 'é', longBeyondAscii],
+  ])('in pieces: %s', (_name, length, pattern, encoding) => {
     const bytes = Buffer.alloc(length, pattern);
-    expect(asked(() => validText(bytes))).toEqual([encoding]);
-  });
-});
-
-describe('text that is known to be UTF-8', () => {
-  const TEXTS = ['', 'a', 'é', '€', '😀', 'a😀é€'].flatMap((text) =>
-    [1, 100, 511, 512, 5000].map((count) => text.repeat(count)),
-  );
-
-  it('is decoded as Buffer does it, at every length', () => {
-    for (const text of TEXTS) expect(validText(Buffer.from(text)) === text).toBe(true);
+    for (const each of [1, 2, 100, length]) {
+      expect(asked(() => gathered(loaded, bytes, each))).toEqual([encoding]);
+    }
   });
 
-  it('is decoded without ICU, too', () => {
-    jest.isolateModules(() => {
-      jest.doMock('node:buffer', () => ({
-        ...jest.requireActual<typeof buffers>('node:buffer'),
-        transcode: undefined,
-      }));
-      const plain = jest.requireActual<typeof utf8>('../../lib/protocol/utf8');
-      for (const text of TEXTS) expect(plain.validText(Buffer.from(text)) === text).toBe(true);
-      jest.dontMock('node:buffer');
-    });
+  it.each([
+    ['ASCII', 'abcdefg'],
+    ['characters of one to four bytes', 'a😀é€'],
+    ['byte order marks', '\ufeff'],
+  ])('puts long text of %s together from pieces', (_what, pattern) => {
+    for (const length of [65_535, 65_536, 65_537, 131_072, 200_000]) {
+      for (let shift = 0; shift < 4; shift++) {
+        const text = 'x'.repeat(shift) + pattern.repeat(length / Buffer.byteLength(pattern));
+        const bytes = Buffer.from(text);
+        expect(loaded.decodeText(bytes, 0, bytes.length) === text).toBe(true);
+        expect(gathered(loaded, bytes, 50_000) === text).toBe(true);
+        const decodings = asked(() => loaded.decodeText(bytes, 0, bytes.length)).length;
+        expect(decodings).toBeGreaterThanOrEqual(Math.ceil(bytes.length / 65_536));
+        expect(decodings).toBeLessThanOrEqual(Math.ceil(bytes.length / 65_533));
+      }
+    }
+  });
+
+  it('is what Buffer makes of it, at every length, wherever it is cut', () => {
+    for (const text of [
+      '',
+      'a',
+      'é',
+      '€',
+      '😀',
+      'a😀é€',
+      `${'a'.repeat(600)}é`,
+      `é${'a'.repeat(600)}`,
+    ]) {
+      for (const count of [1, 100, 511, 600]) {
+        const bytes = Buffer.from(text.repeat(count));
+        for (const each of [7, 1000, bytes.length || 1]) {
+          expect(gathered(loaded, bytes, each) === bytes.toString()).toBe(true);
+        }
+      }
+    }
   });
 });
 

@@ -21,8 +21,8 @@ const NOISE = 256 * KIB;
 /** Pieces are kept as they came, each with the read that it lies in. */
 const listOfPieces: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'const from = this.#length;',
-  by: '((this as any).pieces ??= []).push({ ...piece }); const from = this.#length;',
+  replace: 'const to = this.#length +',
+  by: '((this as any).pieces ??= []).push({ ...piece }); const to = this.#length +',
 };
 const uncounted: Weakening = {
   file: 'protocol/assembly.ts',
@@ -41,8 +41,8 @@ const constantSteps: Weakening = {
 };
 const recount: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'const from = this.#length;',
-  by: 'const from = this.#length; this.#buffer.subarray(0, from).copy(this.#buffer);',
+  replace: 'const to = this.#length +',
+  by: 'this.payload.copy(this.#buffer); const to = this.#length +',
 };
 const viewsKept: Weakening = {
   file: 'protocol/detach.ts',

@@ -21,14 +21,14 @@ const anyLongText: Weakening = {
 };
 const anyPieces: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'if (this.#validator?.push(this.#buffer, from, to) === false) throw',
-  by: 'if (to < from) throw',
+  replace: 'if (this.#validator?.push(bytes, start, end) === false) throw',
+  by: 'if (end < start) throw',
 };
 /** Every piece is text for itself. */
 const eachForItself: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'if (this.#validator?.push(this.#buffer, from, to) === false) throw',
-  by: "if (this.isText && !require('node:buffer').isUtf8(this.#buffer.subarray(from, to))) throw",
+  replace: 'if (this.#validator?.push(bytes, start, end) === false) throw',
+  by: "if (this.isText && !require('node:buffer').isUtf8(bytes.subarray(start, end))) throw",
 };
 /** What is cut at the end is let go. */
 const unended: Weakening = {
@@ -39,8 +39,8 @@ const unended: Weakening = {
 /** Judged when all of it is there. */
 const judgedLate: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'if (this.#validator?.push(this.#buffer, from, to) === false) throw',
-  by: 'if (piece.following === 0 && this.#validator?.push(this.#buffer, 0, to) === false) throw',
+  replace: 'this.#judge(this.#buffer, this.#length, to);',
+  by: 'if (piece.following === 0) this.#judge(this.#buffer, 0, to);',
 };
 const anyReason: Weakening = {
   file: 'protocol/close.ts',

@@ -1,15 +1,18 @@
 import { Buffer } from 'node:buffer';
 import { CloseCode } from './close';
 import { ProtocolError } from './errors';
-import { copyMasked, type MaskedBytes } from './mask';
+import { applyMask, copyMasked, type MaskedBytes } from './mask';
 import { Opcode, type DataOpcode } from './opcode';
 import { tellLongText } from './relay';
-import { invalidText, Utf8Validator, validText } from './utf8';
+import { invalidText, Utf8Validator } from './utf8';
 
 /** An empty fragment costs its sender nothing, so it counts like this many. */
 const EMPTY_FRAGMENT_WEIGHT = 8;
 
 const FIRST_CAPACITY = 256;
+
+/** A piece this long may be kept as it came for a while, in the read it fills at least half of. */
+const HELD_FROM = 16_384;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -29,18 +32,23 @@ export interface MessageSink {
  * both.
  *
  * Every piece is copied into one buffer that doubles, so memory stays below twice what was
- * received however the pieces are cut, no list of pieces exists, and no read buffer is held.
+ * received however the pieces are cut. Large pieces of a frame whose second half is still to come
+ * are held as they came, and copied once, when its buffer can be made as long as it will be.
  *
  * ```
+ *   held    [ large piece ][ large piece ] …
+ *                  └───────┬───────┘ half is here, or a small piece comes
  *   buffer  [ received so far ............ | free ... ]
  *           0                              length     capacity
  * ```
+ * Invariant: `#held` is set only while `#buffer` is empty.
  */
 export class Assembly {
   readonly isText: boolean;
   readonly isCompressed: boolean;
   readonly #validator: Utf8Validator | undefined;
   #buffer: Buffer = EMPTY;
+  #held: Buffer[] | undefined = undefined;
   #length = 0;
   #fragments = 0;
 
@@ -71,17 +79,15 @@ export class Assembly {
   }
 
   /**
-   * Copies a piece to the end of the message and unmasks it there.
+   * Takes the piece that follows, unmasked.
    *
    * @throws ProtocolError 1007 at the first octet that cannot be UTF-8
    */
   append(piece: Piece): void {
-    const from = this.#length;
-    const to = from + piece.end - piece.start;
-    this.#grow(to, to + piece.following);
-    copyMasked(piece, this.#buffer, from);
+    const to = this.#length + piece.end - piece.start;
+    if (this.#mayHold(piece, to)) this.#hold(piece);
+    else this.#copy(piece, to);
     this.#length = to;
-    if (this.#validator?.push(this.#buffer, from, to) === false) throw invalidText();
   }
 
   /** All of the payload, as it was sent. */
@@ -97,7 +103,7 @@ export class Assembly {
   finish(): string | Buffer {
     if (this.#validator === undefined) return this.payload;
     if (!this.#validator.isComplete) throw invalidText();
-    return validText(this.payload);
+    return this.#validator.textOf(this.payload);
   }
 
   /**
@@ -111,13 +117,43 @@ export class Assembly {
     else sink.onMessage(message, true);
   }
 
+  /** Whether a copy now would only be copied again, and the read is not held for a small part of it. */
+  #mayHold({ source, start, end, following }: Piece, to: number): boolean {
+    const size = end - start;
+    return (
+      size >= HELD_FROM &&
+      size * 2 >= source.buffer.byteLength &&
+      following > to &&
+      following !== Infinity &&
+      this.#buffer.length === 0
+    );
+  }
+
+  #hold({ source, start, end, key }: Piece): void {
+    applyMask(source, start, end, key);
+    (this.#held ??= []).push(source.subarray(start, end));
+    this.#judge(source, start, end);
+  }
+
+  #copy(piece: Piece, to: number): void {
+    this.#grow(to, to + piece.following);
+    copyMasked(piece, this.#buffer, this.#length);
+    this.#judge(this.#buffer, this.#length, to);
+  }
+
   /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */
   #grow(needed: number, enough: number): void {
     if (needed <= this.#buffer.length) return;
     const doubled = Math.max(FIRST_CAPACITY, needed * 2);
     // Not of Node's pool: messages that somebody keeps would pin it, and what was outgrown in it.
     const next = Buffer.allocUnsafeSlow(Math.min(doubled, enough));
-    this.#buffer.copy(next, 0, 0, this.#length);
+    let at = 0;
+    for (const piece of this.#held ?? [this.payload]) at += piece.copy(next, at);
+    this.#held = undefined;
     this.#buffer = next;
+  }
+
+  #judge(bytes: Buffer, start: number, end: number): void {
+    if (this.#validator?.push(bytes, start, end) === false) throw invalidText();
   }
 }
