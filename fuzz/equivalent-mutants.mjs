@@ -13,25 +13,13 @@ export const EQUIVALENTS = [
     why: 'the loop behind it does the rest, word by word',
   },
   {
-    file: 'mask-block',
-    from: 'from < end',
-    to: 'from <= end',
-    why: 'of a whole number of blocks, no bytes at all are one round more',
-  },
-  {
-    file: 'mask-block',
-    from: 'count === BLOCK',
-    to: 'false',
-    why: 'a view of the whole block is the block',
-  },
-  {
-    file: 'mask-block',
+    file: 'mask-memory',
     from: 'api === undefined',
     to: 'false',
     why: 'what is missing has no Instance, which is caught',
   },
   {
-    file: 'mask-block',
+    file: 'mask-memory',
     from: '{ // An embedder may forbid making code, or an old processor lack SIMD. return undefined; }',
     to: '{}',
     why: 'a function that ends without return gives undefined',

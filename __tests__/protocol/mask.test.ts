@@ -3,7 +3,8 @@ import { randomFillSync } from 'node:crypto';
 import fc from 'fast-check';
 import type * as maskModule from '../../lib/protocol/mask';
 import { applyMask, rotateKey } from '../../lib/protocol/mask';
-import { makeMaskBlocks, type MaskBlocks } from '../../lib/protocol/mask-block';
+import * as maskMemoryModule from '../../lib/protocol/mask-memory';
+import { BLOCK_AT, PAGE, type MaskMemory } from '../../lib/protocol/mask-memory';
 import { hex } from '../support/bytes';
 
 /** §5.3 word for word: octet i of the payload and octet i MOD 4 of the key. */
@@ -221,21 +222,21 @@ describe('the words that memory is looked at in', () => {
 });
 
 /** The module as it is where WebAssembly gives this. */
-function loadWith(maskBlocks: MaskBlocks | undefined): typeof maskModule {
+function loadWith(maskMemory: MaskMemory | undefined): typeof maskModule {
   let loaded!: typeof maskModule;
   jest.isolateModules(() => {
-    jest.doMock('../../lib/protocol/mask-block', () => ({ makeMaskBlocks: () => maskBlocks }));
+    jest.doMock('../../lib/protocol/mask-memory', () => ({ ...maskMemoryModule, maskMemory }));
     loaded = jest.requireActual<typeof maskModule>('../../lib/protocol/mask');
-    jest.dontMock('../../lib/protocol/mask-block');
+    jest.dontMock('../../lib/protocol/mask-memory');
   });
   return loaded;
 }
 
 describe.each([
-  ['with WebAssembly', makeMaskBlocks()],
+  ['with WebAssembly', maskMemoryModule.maskMemory],
   ['without it', undefined],
-])('§5.3 a payload of any length, %s', (_name, maskBlocks) => {
-  const { applyMask: apply, copyMasked: copy } = loadWith(maskBlocks);
+])('§5.3 a payload of any length, %s', (_name, maskMemory) => {
+  const { applyMask: apply, copyMasked: copy } = loadWith(maskMemory);
   const key = number('37fa213d');
 
   it.each([0, 1, 15, 47, 48, 64, 511, 512, 513, 4096, 65_535, 65_536, 65_537, 200_003])(
@@ -258,19 +259,33 @@ describe.each([
 
 describe('WebAssembly', () => {
   it.each([
-    [511, 0],
-    [512, 1],
-    [513, 1],
-  ])('is asked from 512 octets on: for %i, %i times', (length, times) => {
-    const blocks = jest.fn<void, Parameters<MaskBlocks>>();
-    const { applyMask: apply, copyMasked: copy } = loadWith(blocks);
-    const [source, target] = [view(0, 600), view(0, 600)];
-    const word = new Int32Array(Uint8Array.from(hex('37fa213d')).buffer)[0]!;
-    const range = { source, start: 3, end: 3 + length };
-    apply(source, 3, 3 + length, number('37fa213d'));
-    expect(blocks.mock.calls).toEqual(Array(times).fill([{ ...range, word }, source, 3]));
-    blocks.mockClear();
-    copy({ ...range, key: number('37fa213d') }, target, 1);
-    expect(blocks.mock.calls).toEqual(Array(times).fill([{ ...range, word }, target, 1]));
+    [511, []],
+    [512, [512]],
+    [513, [513]],
+    [PAGE, [PAGE]],
+    [PAGE + 1, [PAGE, 16]],
+    [PAGE + 17, [PAGE, 17]],
+    [2 * PAGE, [PAGE, PAGE]],
+  ])('is asked from 512 octets on: for %i to mask %j', (length, counts) => {
+    const mask = jest.fn<boolean, Parameters<MaskMemory['mask']>>();
+    const { applyMask: apply, copyMasked: copy } = loadWith({
+      bytes: Buffer.alloc(2 * PAGE),
+      mask,
+    });
+    const [source, target] = [Buffer.alloc(length + 3), Buffer.alloc(length + 1)];
+    const key = number('37fa213d');
+    const asked = counts.map((count) => [BLOCK_AT, count, key]);
+    apply(source, 3, 3 + length, key);
+    expect(mask.mock.calls).toEqual(asked);
+    mask.mockClear();
+    copy({ source, start: 3, end: 3 + length, key }, target, 1);
+    expect(mask.mock.calls).toEqual(asked);
+  });
+
+  it('leaves the first page alone: the read at hand is there', () => {
+    const { bytes } = maskMemoryModule.maskMemory!;
+    bytes.fill(0xaa);
+    applyMask(Buffer.alloc(3 * PAGE + 5), 0, 3 * PAGE + 5, 0x01020304);
+    expect(bytes.subarray(0, PAGE).every((octet) => octet === 0xaa)).toBe(true);
   });
 });

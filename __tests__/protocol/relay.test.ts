@@ -1,5 +1,8 @@
 import { ProtocolError } from '../../lib/protocol/errors';
+import { applyMask } from '../../lib/protocol/mask';
 import { bytesOfText, tellLongText, tellText } from '../../lib/protocol/relay';
+
+const KEY = 0x37fa213d;
 
 /** Bytes in memory that is so much larger than they are. */
 function received(text: string, times: number): Buffer {
@@ -32,13 +35,15 @@ it.each([8191, 8192])('decodes a text of %i bytes and tells of it', (length) => 
   const heard: unknown[] = [];
   const text = 'a'.repeat(length);
   const onMessage = (...all: unknown[]): unknown => heard.push(all);
-  tellText({ onMessage }, Buffer.from(`..${text}..`), 2, 2 + length);
+  const source = Buffer.from(`..${text}..`);
+  applyMask(source, 2, 2 + length, KEY);
+  tellText({ onMessage }, { source, start: 2, end: 2 + length, key: KEY });
   expect(heard).toEqual([[text, false]]);
 });
 
 it.each([8191, 8192])('refuses %i bytes that are not UTF-8', (length) => {
-  const bytes = Buffer.alloc(length, 0xff);
-  const tell = (): void => tellText({ onMessage: jest.fn() }, bytes, 0, length);
+  const masked = { source: Buffer.alloc(length, 0xff), start: 0, end: length, key: 0 };
+  const tell = (): void => tellText({ onMessage: jest.fn() }, masked);
   expect(tell).toThrow(ProtocolError);
 });
 
@@ -51,7 +56,9 @@ it.each([
   const onMessage = (text: string): void => {
     sent = bytesOfText(text);
   };
-  tellText({ onMessage }, memory, 100, 100 + length);
+  applyMask(memory, 100, 100 + length, KEY);
+  tellText({ onMessage }, { source: memory, start: 100, end: 100 + length, key: KEY });
+  expect(sent?.equals(Buffer.alloc(length, 'a'))).toBe(true);
   expect(sent?.buffer === memory.buffer).toBe(areTheSame);
 });
 

@@ -15,8 +15,9 @@ import {
   RSV1,
   type FrameContext,
 } from './frame';
-import { applyMask, rotateKey } from './mask';
+import { applyMask, copyMasked, rotateKey } from './mask';
 import { isControl, Opcode, type ControlOpcode } from './opcode';
+import { forgetRead } from './read-image';
 import { tellText } from './relay';
 
 /** Who hears what the bytes mean. Called synchronously, in the order of the bytes. */
@@ -163,9 +164,11 @@ export class Decoder implements FrameContext {
   // The hot loop of the way in: bench/run.mjs.
   #runTo(chunk: Buffer): number {
     let at = 0;
+    forgetRead();
     while (at < chunk.length && this.#flow === 'running') {
       at = this.#remaining > 0 ? this.#gather(chunk, at) : this.#frame(chunk, at);
     }
+    forgetRead();
     return at;
   }
 
@@ -249,13 +252,15 @@ export class Decoder implements FrameContext {
   #wholeMessage(chunk: Buffer, at: number): number {
     const end = at + this.#remaining;
     this.#remaining = 0;
-    if (!this.#isCompressed() && !this.#isText()) {
-      this.#sink.onMessage(detachUnmasked({ source: chunk, start: at, end, key: this.#key }), true);
-      return end;
+    const masked = { source: chunk, start: at, end, key: this.#key };
+    if (this.#isCompressed()) {
+      applyMask(chunk, at, end, this.#key);
+      this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
+    } else if (this.#isText()) {
+      tellText(this.#sink, masked);
+    } else {
+      this.#sink.onMessage(detachUnmasked(masked), true);
     }
-    applyMask(chunk, at, end, this.#key);
-    if (this.#isCompressed()) this.#sink.onCompressed(chunk.subarray(at, end), !this.#isText());
-    else tellText(this.#sink, chunk, at, end);
     return end;
   }
 
@@ -275,13 +280,8 @@ export class Decoder implements FrameContext {
       const following = this.#isFinal() ? this.#remaining : Infinity;
       this.#assembly?.append({ source: chunk, start, end, key: this.#key, following });
     } else {
-      chunk.copy(this.#control.payload, this.#control.filled, start, end);
-      applyMask(
-        this.#control.payload,
-        this.#control.filled,
-        this.#control.filled + end - start,
-        this.#key,
-      );
+      const { payload, filled } = this.#control;
+      copyMasked({ source: chunk, start, end, key: this.#key }, payload, filled);
       this.#control.filled += end - start;
     }
     this.#key = rotateKey(this.#key, end - start);

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { writeUtf8 } from './buffer-text';
 import { encodeHeader, MAX_SERVER_HEADER, serverHeaderSize } from './frame';
 
 /** The most bytes of UTF-8 that one UTF-16 code unit becomes. */
@@ -23,7 +24,7 @@ export function bytesFrameSize(length: number): number {
 export function encodeText(target: Buffer, at: number, first: number, text: string): number {
   // Nearly all text is ASCII: the header's size is guessed from the length, and mended if wrong.
   const guess = serverHeaderSize(text.length);
-  const length = target.write(text, at + guess, 'utf8');
+  const length = writeUtf8(target, text, at + guess);
   const size = serverHeaderSize(length);
   if (size !== guess) target.copyWithin(at + size, at + guess, at + guess + length);
   encodeHeader(target, at, first, length);

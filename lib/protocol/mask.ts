@@ -1,13 +1,11 @@
 import type { Buffer } from 'node:buffer';
-import { makeMaskBlocks } from './mask-block';
+import { BLOCK_AT, maskMemory, MIN_MASKED, PAGE, type MaskMemory } from './mask-memory';
 
 /** Below this many bytes a plain loop is faster than setting up words (bench/micro). */
 const WORDS_FROM = 48;
 
 /** From here on WebAssembly is faster, copying in and out and all (bench/micro). */
 const BLOCKS_FROM = 512;
-
-const maskBlocks = makeMaskBlocks();
 
 const keyBytes = new Uint8Array(4);
 const keyWord = new Int32Array(keyBytes.buffer);
@@ -26,8 +24,8 @@ let lastWords: Int32Array = new Int32Array(0);
  * @param key - the four bytes of the masking key, read as one big-endian number
  */
 export function applyMask(bytes: Buffer, start: number, end: number, key: number): void {
-  if (maskBlocks !== undefined && end - start >= BLOCKS_FROM) {
-    maskBlocks({ source: bytes, start, end, word: nativeWord(key) }, bytes, start);
+  if (maskMemory !== undefined && end - start >= BLOCKS_FROM) {
+    copyByBlocks(maskMemory, { source: bytes, start, end, key }, bytes, start);
     return;
   }
   if (end - start < WORDS_FROM) {
@@ -55,8 +53,8 @@ export interface MaskedBytes {
 /** Copies `source[start..end)` to `target[at..)` with the masking key applied; the source stays as it is. */
 export function copyMasked(masked: MaskedBytes, target: Buffer, at: number): void {
   const { source, start, end, key } = masked;
-  if (maskBlocks !== undefined && end - start >= BLOCKS_FROM) {
-    maskBlocks({ source, start, end, word: nativeWord(key) }, target, at);
+  if (maskMemory !== undefined && end - start >= BLOCKS_FROM) {
+    copyByBlocks(maskMemory, masked, target, at);
     return;
   }
   source.copy(target, at, start, end);
@@ -71,6 +69,20 @@ export function rotateKey(key: number, count: number): number {
   const bits = (count & 3) << 3;
   // Shifts count modulo 32, so no bits at all give the key twice, and that is the key.
   return (key << bits) | (key >>> (32 - bits));
+}
+
+function copyByBlocks(
+  { bytes, mask }: MaskMemory,
+  { source, start, end, key }: MaskedBytes,
+  target: Buffer,
+  at: number,
+): void {
+  for (let from = start; from < end; from += PAGE) {
+    const count = Math.min(PAGE, end - from);
+    bytes.set(source.subarray(from, from + count), BLOCK_AT);
+    mask(BLOCK_AT, Math.max(MIN_MASKED, count), key);
+    target.set(bytes.subarray(BLOCK_AT, BLOCK_AT + count), at + from - start);
+  }
 }
 
 function applyByBytes(bytes: Buffer, start: number, end: number, key: number): void {

@@ -1,5 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { detach } from './detach';
+import { applyMask, type MaskedBytes } from './mask';
+import { unmaskedText } from './read-image';
 import { decodeText } from './utf8';
 
 /** From this length on, encoding a text again takes longer than all this (bench/run.mjs, 16 KiB). */
@@ -14,14 +16,17 @@ export interface TextSink {
 let told: { readonly text: string; readonly bytes: Buffer } | undefined;
 
 /**
- * Tells of the text in `bytes[start..end)`; they must not change any more.
+ * Tells of the text under a masking key; its bytes may be unmasked in place, and must not change after that.
  *
  * @throws ProtocolError 1007 when it is not UTF-8 (RFC 6455 §8.1)
  */
-export function tellText(sink: TextSink, bytes: Buffer, start: number, end: number): void {
-  const text = decodeText(bytes, start, end);
-  if (end - start < LONG_TEXT) sink.onMessage(text, false);
-  else tellLongText(sink, text, bytes.subarray(start, end));
+export function tellText(sink: TextSink, { source, start, end, key }: MaskedBytes): void {
+  if (end - start < LONG_TEXT) {
+    sink.onMessage(unmaskedText(source, start, end, key), false);
+    return;
+  }
+  applyMask(source, start, end, key);
+  tellLongText(sink, decodeText(source, start, end), source.subarray(start, end));
 }
 
 /**

@@ -97,6 +97,44 @@ describe('§8.1 text is UTF-8', () => {
   });
 });
 
+describe('the texts of one read', () => {
+  const said = (name: string): string[] =>
+    ['the first', 'the second', 'the third'].map((which) => `${which} text of ${name}`);
+  const frames = (texts: readonly string[]): Buffer =>
+    Buffer.concat(texts.map((payload) => clientFrame({ first: 0x81, payload })));
+
+  function hearing(heard: unknown[], then: () => void = () => undefined): Decoder {
+    const nothing = (): void => undefined;
+    const onMessage = (data: unknown): void => {
+      heard.push(data);
+      then();
+    };
+    const others = { onPing: nothing, onPong: nothing, onClose: nothing, onSpent: nothing };
+    return new Decoder(LIMITS, { ...others, onMessage, onCompressed: nothing });
+  }
+
+  it('stay its own where another decoder is pushed to from inside of a handler', () => {
+    const [ones, others]: [unknown[], unknown[]] = [[], []];
+    const other = hearing(others);
+    const one = hearing(ones, () => other.push(frames(said('the other'))));
+    one.push(frames(said('the one')));
+    expect(ones).toEqual(said('the one'));
+    expect(others).toEqual([...said('the other'), ...said('the other'), ...said('the other')]);
+  });
+
+  it('are those it holds, when memory is used for one read after the other', () => {
+    const heard: unknown[] = [];
+    const decoder = hearing(heard);
+    const memory = frames(said('the one'));
+    decoder.push(memory);
+    frames(said('too')).copy(memory);
+    decoder.push(memory.subarray(0, frames(said('too')).length));
+    frames(said('the two')).copy(memory);
+    decoder.push(memory);
+    expect(heard).toEqual([...said('the one'), ...said('too'), ...said('the two')]);
+  });
+});
+
 describe('§8.1 a long text that is passed on', () => {
   const said = 'Grüße. '.repeat(2048);
   const bytes = clientFrame({ first: 0x81, payload: said });
