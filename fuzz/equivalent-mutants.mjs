@@ -13,6 +13,36 @@ export const EQUIVALENTS = [
     why: 'the loop behind it does the rest, word by word',
   },
   {
+    file: 'mask',
+    from: 'maskMemory !== undefined && end - start >= BLOCKS_FROM',
+    to: 'false',
+    why: 'in copyMasked, the two lines behind it do the same with a copy more',
+  },
+  {
+    file: 'mask',
+    from: 'end - start >= BLOCKS_FROM',
+    to: 'end - start > BLOCKS_FROM',
+    why: 'in copyMasked, the two lines behind it do the same with a copy more',
+  },
+  {
+    file: 'mask',
+    from: '{ copyByBlocks(maskMemory, masked, target, at); return; }',
+    to: '{}',
+    why: 'in copyMasked, the two lines behind it do the same with a copy more',
+  },
+  {
+    file: 'buffer-text',
+    from: "'latin1Slice'",
+    to: '""',
+    why: 'the documented method stands in and does the same',
+  },
+  {
+    file: 'buffer-text',
+    from: "'utf8Write'",
+    to: '""',
+    why: 'the documented method stands in and does the same',
+  },
+  {
     file: 'mask-memory',
     from: 'api === undefined',
     to: 'false',

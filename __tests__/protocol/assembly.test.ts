@@ -298,6 +298,12 @@ describe('a long frame that comes in long reads', () => {
     expect(allocated).toEqual(kept === 'held' ? [] : [2 * size]);
   });
 
+  it('measures a piece by itself, wherever it begins', () => {
+    const read = Buffer.from(new ArrayBuffer(32_768));
+    const behind = piece(read, { start: 16_385, following: MESSAGE });
+    expect(allocationsOf(() => assembled([behind]))).toHaveLength(1);
+  });
+
   it.each([
     ['one byte more than half is here', { following: 16_384 - 1 }],
     ['just half is here', { following: 16_384 }],

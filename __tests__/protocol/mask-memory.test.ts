@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
-import { makeMaskMemory, MIN_MASKED, PAGE } from '../../lib/protocol/mask-memory';
+import { makeMaskMemory, MIN_MASKED, PAGE, type MaskMemory } from '../../lib/protocol/mask-memory';
 import { hex } from '../support/bytes';
 
 const KEY = hex('37fa213d');
@@ -31,14 +31,19 @@ function Refused(): never {
 }
 
 describe('memory to mask in (§5.3)', () => {
-  const { bytes, mask } = makeMaskMemory()!;
   const key = KEY.readUInt32BE(0);
+  let memory: MaskMemory;
+
+  beforeEach(() => {
+    memory = makeMaskMemory()!;
+  });
 
   it('has two pages', () => {
-    expect(bytes).toHaveLength(2 * PAGE);
+    expect(memory.bytes).toHaveLength(2 * PAGE);
   });
 
   it.each([0, 3, 1000, PAGE])('follows the octet-wise rule at %i, for any length', (at) => {
+    const { bytes, mask } = memory;
     for (const length of LENGTHS) {
       randomFillSync(bytes);
       const expected = Buffer.from(bytes);
@@ -51,6 +56,7 @@ describe('memory to mask in (§5.3)', () => {
   it.each([16, 17, 31, 32, 63, 64, 80, 100, 200])(
     'knows ASCII of %i bytes from anything else',
     (length) => {
+      const { bytes, mask } = memory;
       const ascii = Buffer.alloc(length, '\0a\x7f');
       masked(ascii).copy(bytes, 5);
       expect(mask(5, length, key)).toBe(true);
@@ -64,6 +70,7 @@ describe('memory to mask in (§5.3)', () => {
   );
 
   it('is not misled by what lies around', () => {
+    const { bytes, mask } = memory;
     bytes.fill(0xff);
     masked(Buffer.alloc(100, 'a')).copy(bytes, 20);
     expect(mask(20, 100, key)).toBe(true);

@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { built, ofWs } from './subject.mjs';
 
 const { decodeText } = built('protocol/utf8.js');
+const { applyMask } = built('protocol/mask.js');
+const { forgetRead, unmaskedText } = built('protocol/read-image.js');
 const { Decoder } = built('protocol/decoder.js');
 const Receiver = ofWs('receiver.js');
 
@@ -20,6 +22,11 @@ export const decoding = [
     rows: SIZES.map((size) => [`${size} B`, () => textWays(make(size))]),
   })),
   {
+    title: 'unmask and decode text, 16 in a read',
+    names: ['applyMask, decodeText', 'unmaskedText'],
+    rows: [20, 64, 125, 256, 512, 1024, 4000].map((size) => [`${size} B`, () => readWays(size)]),
+  },
+  {
     title: 'decode a text frame, in bursts of 16',
     names: ['Decoder', 'Receiver of ws'],
     rows: [20, 125, 1024, 4096, 16_384].map((size) => [`${size} B`, () => frameWays(size)]),
@@ -33,6 +40,23 @@ function textWays(bytes) {
       return bytes.toString();
     },
     () => decodeText(bytes, 0, bytes.length),
+  ];
+}
+
+/** The key leaves ASCII what is ASCII, so that a text may be unmasked again and again. */
+function readWays(size) {
+  const each = size + 8;
+  const read = Buffer.alloc(16 * each, 'attach-websocket ');
+  const all = (textOf) => () => {
+    forgetRead();
+    for (let at = 8; at < read.length; at += each) textOf(at, at + size);
+  };
+  return [
+    all((start, end) => {
+      applyMask(read, start, end, 0x01020304);
+      decodeText(read, start, end);
+    }),
+    all((start, end) => unmaskedText(read, start, end, 0x01020304)),
   ];
 }
 
