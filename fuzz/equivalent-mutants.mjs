@@ -56,6 +56,30 @@ export const EQUIVALENTS = [
   },
   {
     file: 'utf8',
+    from: 'bytes.length <= PIECE',
+    to: 'false',
+    why: 'one piece is put together from itself',
+  },
+  {
+    file: 'utf8',
+    from: 'bytes.length <= PIECE',
+    to: 'bytes.length < PIECE',
+    why: 'one piece is put together from itself',
+  },
+  {
+    file: 'utf8',
+    from: 'end < bytes.length',
+    to: 'true',
+    why: 'nothing is behind the last byte, so nothing goes on there',
+  },
+  {
+    file: 'utf8',
+    from: 'end < bytes.length',
+    to: 'end <= bytes.length',
+    why: 'nothing is behind the last byte, so nothing goes on there',
+  },
+  {
+    file: 'utf8',
     from: 'tail > at',
     to: 'true',
     why: 'no bytes at all are UTF-8',

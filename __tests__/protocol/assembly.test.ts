@@ -256,8 +256,8 @@ describe('a long frame that comes in long reads', () => {
   /** Reads of this many bytes of a frame that is `MESSAGE` bytes long, in clear. */
   function* reads(size = READ, memoryOf = size): Generator<Piece> {
     for (let seen = size; seen <= MESSAGE; seen += size) {
-      const read = Buffer.from(new ArrayBuffer(memoryOf)).fill(seen / size);
-      yield piece(read, { end: size, following: MESSAGE - seen });
+      const read = Buffer.from(new ArrayBuffer(memoryOf), 0, size).fill(seen / size);
+      yield piece(read, { following: MESSAGE - seen });
     }
   }
 
@@ -288,20 +288,42 @@ describe('a long frame that comes in long reads', () => {
   });
 
   it.each([
-    ['long enough', 16_384, 16_384, 'held'],
-    ['too short', 16_383, 16_383, 'copied'],
-    ['half of its read', 16_384, 32_768, 'held'],
-    ['less than half of its read', 16_384, 32_769, 'copied'],
+    ['long enough', 8192, 8192, 'held'],
+    ['too short', 8191, 8191, 'copied'],
+    ['half of its memory', 8192, 16_384, 'held'],
+    ['less than half of its memory', 8192, 16_385, 'copied'],
   ])('holds a read that is %s, and copies any other', (_how, size, memory, kept) => {
     const [first] = reads(size, memory);
     const allocated = allocationsOf(() => assembled([first!]));
     expect(allocated).toEqual(kept === 'held' ? [] : [2 * size]);
   });
 
-  it('measures a piece by itself, wherever it begins', () => {
-    const read = Buffer.from(new ArrayBuffer(32_768));
-    const behind = piece(read, { start: 16_385, following: MESSAGE });
-    expect(allocationsOf(() => assembled([behind]))).toHaveLength(1);
+  it.each([
+    ['behind a header', 14, READ, 'held'],
+    ['behind more than that', 15, READ, 'copied'],
+    ['before anything else', 0, READ - 1, 'copied'],
+    ['in the second half', 57_344, READ, 'copied'],
+    ['too short, far inside', 57_345, READ, 'copied'],
+  ])('holds what is all of its read: %s, it is %s', (_where, start, end, kept) => {
+    const read = Buffer.from(new ArrayBuffer(READ));
+    const allocated = allocationsOf(() =>
+      assembled([piece(read, { start, end, following: MESSAGE })]),
+    );
+    expect(allocated).toHaveLength(kept === 'held' ? 0 : 1);
+  });
+
+  it('holds no read that lies behind something else in its memory', () => {
+    const read = Buffer.from(new ArrayBuffer(READ), 15);
+    expect(allocationsOf(() => assembled([piece(read, { following: MESSAGE })]))).toHaveLength(1);
+  });
+
+  it('fails when the memory of a read it holds is taken away, and never tells of other bytes', () => {
+    const [one, ...others] = reads();
+    const assembly = assembled([one!]);
+    structuredClone(one!.source.buffer, { transfer: [one!.source.buffer as ArrayBuffer] });
+    expect(() => {
+      for (const each of others) assembly.append(each);
+    }).toThrow('taken away');
   });
 
   it.each([

@@ -39,8 +39,8 @@ const unended: Weakening = {
 /** Judged when all of it is there. */
 const judgedLate: Weakening = {
   file: 'protocol/assembly.ts',
-  replace: 'this.#judge(this.#buffer, this.#length, to);',
-  by: 'if (piece.following === 0) this.#judge(this.#buffer, 0, to);',
+  replace: 'this.#validate(this.#buffer, this.#length, to);',
+  by: 'if (piece.following === 0) this.#validate(this.#buffer, 0, to);',
 };
 const anyReason: Weakening = {
   file: 'protocol/close.ts',

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { CloseCode } from './close';
 import { ProtocolError } from './errors';
+import { MAX_CLIENT_HEADER } from './frame';
 import { applyMask, copyMasked, type MaskedBytes } from './mask';
 import { Opcode, type DataOpcode } from './opcode';
 import { tellLongText } from './relay';
@@ -11,8 +12,8 @@ const EMPTY_FRAGMENT_WEIGHT = 8;
 
 const FIRST_CAPACITY = 256;
 
-/** A piece this long may be kept as it came for a while, in the read it fills at least half of. */
-const HELD_FROM = 16_384;
+/** A piece this long may be kept as it came for a while; TLS brings 16 KiB at the most. */
+const HELD_FROM = 8192;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -31,9 +32,9 @@ export interface MessageSink {
  * One message whose bytes did not arrive whole: cut into fragments (RFC 6455 §5.4), into reads, or
  * both.
  *
- * Every piece is copied into one buffer that doubles, so memory stays below twice what was
- * received however the pieces are cut. Large pieces of a frame whose second half is still to come
- * are held as they came, and copied once, when its buffer can be made as long as it will be.
+ * Its pieces are copied into one buffer that doubles, so memory stays below twice what was received
+ * however they are cut. But large ones, of a frame whose second half is still to come, are held as they
+ * came, and copied once, when the buffer can be made as long as it will be.
  *
  * ```
  *   held    [ large piece ][ large piece ] …
@@ -117,28 +118,28 @@ export class Assembly {
     else sink.onMessage(message, true);
   }
 
-  /** Whether a copy now would only be copied again, and the read is not held for a small part of it. */
+  /**
+   * Whether a copy now would only be copied again, and the read is all this piece: a message before it
+   * may be in the hands of somebody who writes to its memory, or transfers it to a worker.
+   */
   #mayHold({ source, start, end, following }: Piece, to: number): boolean {
     const size = end - start;
-    return (
-      size >= HELD_FROM &&
-      size * 2 >= source.buffer.byteLength &&
-      following > to &&
-      following !== Infinity &&
-      this.#buffer.length === 0
-    );
+    const isHalfToCome = following > to && following !== Infinity;
+    const isAlone = source.byteOffset + start <= MAX_CLIENT_HEADER && end === source.length;
+    const fillsItsRead = size >= HELD_FROM && size * 2 >= source.buffer.byteLength;
+    return isHalfToCome && isAlone && fillsItsRead && this.#buffer.length === 0;
   }
 
   #hold({ source, start, end, key }: Piece): void {
     applyMask(source, start, end, key);
     (this.#held ??= []).push(source.subarray(start, end));
-    this.#judge(source, start, end);
+    this.#validate(source, start, end);
   }
 
   #copy(piece: Piece, to: number): void {
     this.#grow(to, to + piece.following);
     copyMasked(piece, this.#buffer, this.#length);
-    this.#judge(this.#buffer, this.#length, to);
+    this.#validate(this.#buffer, this.#length, to);
   }
 
   /** Doubling, so that n bytes cost O(n) copies; `enough` keeps the last step exact. */
@@ -149,11 +150,12 @@ export class Assembly {
     const next = Buffer.allocUnsafeSlow(Math.min(doubled, enough));
     let at = 0;
     for (const piece of this.#held ?? [this.payload]) at += piece.copy(next, at);
+    if (at !== this.#length) throw new Error('the memory of a read was taken away');
     this.#held = undefined;
     this.#buffer = next;
   }
 
-  #judge(bytes: Buffer, start: number, end: number): void {
+  #validate(bytes: Buffer, start: number, end: number): void {
     if (this.#validator?.push(bytes, start, end) === false) throw invalidText();
   }
 }

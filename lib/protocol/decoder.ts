@@ -156,7 +156,8 @@ export class Decoder implements FrameContext {
       at = this.#runTo(chunk);
     }
     this.#isBusy = false;
-    if (at === chunk.length || this.#flow !== 'halted') return;
+    // The handler of the last message may have transferred its memory, and then there are no bytes.
+    if (at >= chunk.length || this.#flow !== 'halted') return;
     const left = detach(chunk.subarray(at));
     this.#rest = this.#rest === undefined ? left : Buffer.concat([left, this.#rest]);
   }

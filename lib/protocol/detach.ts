@@ -44,7 +44,8 @@ export function detachUnmasked(masked: MaskedBytes): Buffer {
 
 function allocate(size: number): Buffer {
   if (size * KEEP_FRACTION > POOL_SIZE) return Buffer.allocUnsafeSlow(size);
-  if (used + size > POOL_SIZE) {
+  // It has no length any more when somebody has transferred the memory of a message to a worker.
+  if (used + size > pool.length) {
     pool = Buffer.allocUnsafeSlow(POOL_SIZE);
     used = 0;
   }

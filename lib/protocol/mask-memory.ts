@@ -111,5 +111,8 @@ function littleEndian(key: number): number {
   return (key >>> 24) | ((key >>> 8) & 0xff00) | ((key << 8) & 0xff0000) | (key << 24);
 }
 
-/** For all connections: what lies in it is used before anything else can run. */
+/**
+ * For all connections. What is in the second page is taken from there at once; who uses the first has to
+ * know whose read it holds.
+ */
 export const maskMemory: MaskMemory | undefined = makeMaskMemory();

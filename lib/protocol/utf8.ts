@@ -10,11 +10,14 @@ const TINY_TEXT = 11;
 const LONG_TEXT = 512;
 
 /**
- * Longer text is put together from pieces of this many bytes. V8 collects strings of this size at little
- * cost; those above 128 KiB have a space of their own, and Node keeps those from 1 MiB on outside
- * of the heap (bench/run.mjs, echo of 1 MiB text: 1240 µs as one, 540 in pieces).
+ * Longer text is put together from pieces of this many bytes, which V8 collects at little cost; strings
+ * above 128 KiB, two bytes a character or one, have a space of their own (bench/run.mjs, echo of 1 MiB
+ * text: 1240 µs as one, 540 in pieces). Who reads the text has V8 join them first.
  */
-const PIECE = 65_536;
+const PIECE = 32_768;
+
+/** Above this, Node keeps text outside of V8's heap, which it would fill up. */
+const MAX_IN_PIECES = 1_048_576;
 
 /** Missing where Node was built without ICU. */
 const { transcode } = buffers as Partial<typeof buffers>;
@@ -53,7 +56,7 @@ function longText(bytes: Buffer): string {
 
 /** `bytes` is known to be UTF-8; no piece ends inside of a character. */
 function inPieces(bytes: Buffer, decode: (piece: Buffer) => string): string {
-  if (bytes.length <= PIECE) return decode(bytes);
+  if (bytes.length <= PIECE || bytes.length > MAX_IN_PIECES) return decode(bytes);
   let text = '';
   for (let at = 0; at < bytes.length;) {
     let end = Math.min(bytes.length, at + PIECE);

@@ -178,7 +178,9 @@ export class Socket<T extends SocketTypes = SocketTypes> extends Emitter<SocketE
   }
 
   /**
-   * How binary messages are handed over: `'nodebuffer'` (the default), `'arraybuffer'` or `'blob'`.
+   * How binary messages are handed over: `'nodebuffer'` (the default), `'arraybuffer'` or `'blob'`. A Buffer
+   * may share its memory with other messages, as Buffers do: to transfer it to a worker, copy it or ask for
+   * `'arraybuffer'`, which has its own.
    *
    * @throws TypeError `ERR_WS_INVALID_ARGUMENT` when set to anything else
    */

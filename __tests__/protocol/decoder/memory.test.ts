@@ -215,3 +215,45 @@ describe('F-5 memory that is handed on', () => {
     expect(heard).toEqual([text('b')]);
   });
 });
+
+// A message may lie in the read it came in. Its handler passed the memory on to a worker, and with it
+// went what had come of the next message: other bytes of ours were told of in its place.
+it('keeps a message that has begun in a read whose memory is given away', () => {
+  const messages: Buffer[] = [];
+  const onMessage = (data: unknown): unknown => messages.push(data as Buffer);
+  const decoder = new Decoder({ ...LIMITS, maxPayload: 200_000 }, { ...listener([]), onMessage });
+  const [small, large] = [Buffer.alloc(20_000, 'a'), Buffer.alloc(100_000, 'b')];
+  const stream = Buffer.concat([
+    clientFrame({ first: 0x82, payload: small }),
+    clientFrame({ first: 0x82, payload: large }),
+  ]);
+  for (let at = 0; at < stream.length; at += 65_536) {
+    decoder.push(Buffer.from(Uint8Array.from(stream.subarray(at, at + 65_536)).buffer));
+    const memory = messages[0]!.buffer as ArrayBuffer;
+    if (at === 0) structuredClone(memory, { transfer: [memory] });
+  }
+  expect(messages).toHaveLength(2);
+  expect(large.equals(messages[1]!)).toBe(true);
+});
+
+it.each([
+  ['small ones share', 100, 300],
+  ['one read is', 20_000, 30_000],
+])('goes on where handlers give away the memory that %s', (_what, ...lengths) => {
+  const heard: number[] = [];
+  const decoder = new Decoder(LIMITS, {
+    ...listener([]),
+    onMessage: (data) => {
+      heard.push(data.length);
+      const memory = (data as Buffer).buffer as ArrayBuffer;
+      structuredClone(memory, { transfer: [memory] });
+      decoder.halt();
+    },
+  });
+  for (const length of lengths) {
+    const frame = clientFrame({ first: 0x82, payload: Buffer.alloc(length) });
+    decoder.push(Buffer.from(Uint8Array.from(frame).buffer));
+    decoder.resume();
+  }
+  expect(heard).toEqual(lengths);
+});
