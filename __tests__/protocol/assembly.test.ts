@@ -312,6 +312,12 @@ describe('a long frame that comes in long reads', () => {
     expect(allocated).toHaveLength(kept === 'held' ? 0 : 1);
   });
 
+  it('measures a piece by itself, not with what is before it', () => {
+    const read = Buffer.from(new ArrayBuffer(8192));
+    const behind = piece(read, { start: 1, following: MESSAGE });
+    expect(allocationsOf(() => assembled([behind]))).toHaveLength(1);
+  });
+
   it('holds no read that lies behind something else in its memory', () => {
     const read = Buffer.from(new ArrayBuffer(READ), 15);
     expect(allocationsOf(() => assembled([piece(read, { following: MESSAGE })]))).toHaveLength(1);

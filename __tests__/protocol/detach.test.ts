@@ -84,6 +84,21 @@ describe('copies', () => {
     }
   });
 
+  it.each([
+    [10, 1000, 2],
+    [2048, 40, 10],
+    [2049, 40, 40],
+  ])(
+    'of %i bytes share 8 KiB, if they are a quarter of it at the most',
+    (size, count, memories) => {
+      const buffers = Array.from({ length: count }, () => copyOf(Buffer.alloc(size)).buffer);
+      const held = new Set(buffers).size;
+      expect(held).toBeGreaterThanOrEqual(memories);
+      // What was used of the first one before.
+      expect(held).toBeLessThanOrEqual(memories + 1);
+    },
+  );
+
   it('have no byte in common, and any typed array may be laid over them', () => {
     const copies = Array.from({ length: 3000 }, (_, at) =>
       copyOf(Buffer.alloc(at % 30, at & 0xff)),
