@@ -21,7 +21,7 @@ and counts the others.
 Every server holds 100,000 small objects besides, as an app holds something: below 8 MB of old objects V8 begins
 no incremental collection, ws alone is just below that and Express just above, and rows with large messages would
 compare that. With \`BENCH_OBJECTS=0\` they are left out; a bare ws then takes about two thirds of the time for
-messages of 64 KiB, 64 × 16.
+messages of 64 KiB, 64 × 16. Memory of a connection is measured without them.
 
 "64 × 16" is 64 connections with 16 messages under way on each. Messages under way are limited to 1 MiB a
 connection and 64 MiB in all. Compressed fan-out compresses every message (threshold 0 for all servers); where
