@@ -110,8 +110,8 @@ async function end(load) {
 
 async function startServer(name, { kind, role, deflate }, profileInto) {
   const { file, env } = PEERS[name];
-  // Memory is that of a process that holds nothing else: V8 makes its young generation larger, once, where
-  // more is old.
+  // Memory is that of a process that holds nothing else: where more is old, V8 makes its young
+  // generation larger, once, and that is no connection's.
   const objects = kind === 'idle' ? { BENCH_OBJECTS: '0' } : {};
   const profile = profileInto === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileInto}`];
   const child = new Child(`servers/${file}`, ['--expose-gc', ...profile], {
