@@ -4,12 +4,13 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { versions } from './peers.mjs';
 
 /** In words, a line each. */
-export function describeMachine({ rounds, warmup, seconds }) {
+export function describeMachine({ processes, rounds, warmup, seconds }) {
   return [
     `Node ${process.version}, ${type()} ${release()}, ${cpus().length} × ${cpus()[0].model.trim()}, ` +
       `${Math.round(totalmem() / 2 ** 30)} GiB`,
     versions().join(', '),
-    `${rounds} rounds of ${seconds} s after ${warmup} s to warm up, loopback`,
+    `processes of each server: ${processes}, rounds of each: ${rounds}, of ${seconds} s after ` +
+      `${warmup} s to warm up, loopback`,
   ];
 }
 

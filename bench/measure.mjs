@@ -4,20 +4,29 @@ import { fileURLToPath } from 'node:url';
 import { cpuTimeOf } from './machine.mjs';
 import { PEERS } from './peers.mjs';
 
-/** How long and how often. */
-export const FULL = { rounds: 5, warmup: 0.2, seconds: 0.5, memoryRounds: 3 };
-export const QUICK = { rounds: 3, warmup: 0.1, seconds: 0.25, memoryRounds: 1 };
+/**
+ * How long and how often: so many processes of each server, one after the other, and so many rounds of each.
+ * Two processes of one build differ by up to 20 %, by where their memory lies.
+ */
+export const FULL = { processes: 3, rounds: 2, warmup: 0.2, seconds: 0.5 };
+export const QUICK = { processes: 1, rounds: 3, warmup: 0.1, seconds: 0.25 };
 
 /** What each present peer reached: name → the results of its rounds. */
 export async function measure(scenario, pace, profileInto) {
   const names = scenario.peers.filter((name) => PEERS[name].missing === undefined);
   const results = new Map(names.map((name) => [name, []]));
-  if (scenario.kind === 'idle') {
-    for (let round = 0; round < pace.memoryRounds; round++) {
+  for (let process = 0; process < pace.processes; process++) {
+    if (scenario.kind === 'idle') {
       for (const name of names) results.get(name).push(await weigh(name, scenario));
+    } else {
+      await takeTurns({ names, results, scenario, pace, profileInto });
     }
-    return results;
   }
+  return results;
+}
+
+/** One process of each server; they take turns. */
+async function takeTurns({ names, results, scenario, pace, profileInto }) {
   const servers = new Map();
   for (const name of names) servers.set(name, await startServer(name, scenario, profileInto));
   const load = new Child('load.mjs', [], {});
@@ -33,7 +42,6 @@ export async function measure(scenario, pace, profileInto) {
     load.stop();
     for (const server of servers.values()) server.stop();
   }
-  return results;
 }
 
 /** CPU, rate and latency under load. */

@@ -6,6 +6,8 @@ const require = createRequire(import.meta.url);
 
 export const OURS = 'attach-websocket';
 export const BASE = 'ws + bufferutil';
+/** The same, with a handler that reads text as a string, as ours gets it, and sends back what came. */
+export const READING = 'ws + bufferutil, text read';
 export const UWS = 'uWebSockets.js';
 
 /** Under which names it may be installed; it is on no registry under its own. */
@@ -14,6 +16,7 @@ const UWS_NAMES = [process.env.UWS_PATH, 'uWebSockets.js', '@btc-vision/uwebsock
 export const PEERS = {
   [OURS]: { file: 'attach-websocket.mjs', package: 'attach-websocket' },
   [BASE]: { file: 'ws.mjs', package: 'ws' },
+  [READING]: { file: 'ws.mjs', package: 'ws', env: { WS_READS_TEXT: '1' } },
   ws: { file: 'ws.mjs', package: 'ws', env: { WS_NO_BUFFER_UTIL: '1' } },
   'express-ws': { file: 'express-ws.mjs', package: 'express-ws' },
   net: { file: 'net.mjs', isRaw: true },

@@ -2,13 +2,13 @@
  * The benchmark: servers as child processes, each peer in turn, in interleaved rounds; CPU time of
  * the server process (user and system) a message, medians, and ratios within a round.
  *
- *   npm run bench                         all of it, about half an hour; writes RESULTS.md, results.svg
+ *   npm run bench                         all of it, about 40 minutes; writes RESULTS.md, results.svg
  *   npm run bench -- --quick              the main rows, within a minute; writes nothing
  *   npm run bench -- --only=chat          the scenarios whose name contains this
  *   npm run bench -- --profile=DIR        with a CPU profile of each server (ratios then mean little)
  *   npm run bench -- --build=DIR          with another build of this package, that of DIR/dist, beside it
  *   npm run bench -- --peers=ws,net       only these servers
- *   npm run bench -- --rounds=9           more rounds than usual
+ *   npm run bench -- --rounds=9           more rounds than usual, or --processes=9, of one process each
  */
 import { writeFileSync } from 'node:fs';
 import { FULL, measure, QUICK } from './measure.mjs';
@@ -23,7 +23,9 @@ import { scenarios } from './scenarios.mjs';
 const isQuick = process.argv.includes('--quick');
 const only = option('only');
 const pace = { ...(isQuick ? QUICK : FULL) };
-if (option('rounds') !== undefined) pace.rounds = Number(option('rounds'));
+for (const often of ['processes', 'rounds']) {
+  if (option(often) !== undefined) pace[often] = Number(option(often));
+}
 
 const chosen = scenarios(isQuick).filter(
   ({ name, group }) => only === undefined || name.includes(only) || group.includes(only),

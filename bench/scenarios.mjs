@@ -2,7 +2,7 @@
  * What is measured. A scenario is data: its group (a table of the results), its name, its peers, how
  * the servers are set up (`role`, `deflate`) and what the load client does (`kind` and the rest).
  */
-import { BASE, OURS, UWS } from './peers.mjs';
+import { BASE, OURS, READING, UWS } from './peers.mjs';
 
 const SIZES = [20, 125, 1024, 4096, 16_384, 65_536, 1_048_576];
 const CONNECTIONS = [1, 64, 1000];
@@ -78,11 +78,17 @@ function echo(terms) {
     name:
       `echo ${sizeName(size)} ${binary ? 'binary' : isUnicode ? 'text beyond ASCII' : 'text'}, ` +
       `${connections} × ${outstanding}`,
-    peers: connections === 64 && size === 125 && !binary ? ALL_PEERS : ECHO_PEERS,
+    peers: echoPeers(terms),
     quickPeers: outstanding === 1 && size === 125 ? ['net'] : [],
     isMain,
     ...terms,
   };
+}
+
+/** Where a string takes more than the rest, ws is measured with it as well. */
+function echoPeers({ size, connections, binary = false, isUnicode = false }) {
+  const peers = connections === 64 && size === 125 && !binary ? ALL_PEERS : ECHO_PEERS;
+  return isUnicode || (size >= 4096 && !binary) ? [...peers, READING] : peers;
 }
 
 function isMainSize({ size, outstanding, binary = false }) {

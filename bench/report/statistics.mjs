@@ -3,7 +3,9 @@ import { BASE } from '../peers.mjs';
 
 export function median(values) {
   const known = values.filter((value) => value !== undefined).sort(ascending);
-  return known.length === 0 ? undefined : known[Math.floor(known.length / 2)];
+  if (known.length === 0) return undefined;
+  const middle = known.length / 2;
+  return (known[Math.ceil(middle) - 1] + known[Math.floor(middle)]) / 2;
 }
 
 /** One row a peer: medians of the rounds; the ratio is that of each round to the base's same round. */
