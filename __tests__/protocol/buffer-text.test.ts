@@ -22,11 +22,18 @@ function loadWithout(...names: string[]): typeof bufferText {
 
 describe.each([
   ['by the methods that are not documented', asItIs],
-  ['by the documented ones', loadWithout('latin1Slice', 'utf8Write')],
-])('text of a Buffer, %s', (_how, { latin1Of, writeUtf8 }) => {
+  ['by the documented ones', loadWithout('latin1Slice', 'latin1Write', 'utf8Write')],
+])('text of a Buffer, %s', (_how, { latin1Of, writeLatin1, writeUtf8 }) => {
   it('is read as Latin-1', () => {
     expect(latin1Of(Buffer.from([0x61, 0x62, 0xe9, 0x7f, 0x63]), 1, 4)).toBe('b\xe9\x7f');
     expect(latin1Of(Buffer.from('a'), 1, 1)).toBe('');
+  });
+
+  it('is written as Latin-1', () => {
+    const target = Buffer.alloc(6, 0x2e);
+    expect(writeLatin1(target, 'b\xe9\x7f', 1)).toBe(3);
+    expect(target.toString('latin1')).toBe('.b\xe9\x7f..');
+    expect(writeLatin1(target, '', 1)).toBe(0);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../lib/protocol/errors';
-import { applyMask } from '../../lib/protocol/mask';
-import { bytesOfText, tellLongText, tellText } from '../../lib/protocol/relay';
+import { applyMask, type MaskedBytes } from '../../lib/protocol/mask';
+import { bytesOfText, tellDecoded, tellText, writeText } from '../../lib/protocol/relay';
 
 const KEY = 0x37fa213d;
 
@@ -18,7 +18,7 @@ function whileTold(text: string, bytes: Buffer, passedOn: string): Buffer {
   const onMessage = (): void => {
     sent = bytesOfText(passedOn);
   };
-  tellLongText({ onMessage }, text, bytes);
+  tellDecoded({ onMessage }, text, bytes);
   return sent;
 }
 
@@ -27,11 +27,11 @@ const TEXT = 'ü'.repeat(4096);
 it('tells of the text', () => {
   const heard: unknown[] = [];
   const onMessage = (...all: unknown[]): unknown => heard.push(all);
-  tellLongText({ onMessage }, TEXT, received(TEXT, 1));
+  tellDecoded({ onMessage }, TEXT, received(TEXT, 1));
   expect(heard).toEqual([[TEXT, false]]);
 });
 
-it.each([8191, 8192])('decodes a text of %i bytes and tells of it', (length) => {
+it.each([15, 16, 8191, 8192])('decodes a text of %i bytes and tells of it', (length) => {
   const heard: unknown[] = [];
   const text = 'a'.repeat(length);
   const onMessage = (...all: unknown[]): unknown => heard.push(all);
@@ -41,7 +41,7 @@ it.each([8191, 8192])('decodes a text of %i bytes and tells of it', (length) => 
   expect(heard).toEqual([[text, false]]);
 });
 
-it.each([8191, 8192])('refuses %i bytes that are not UTF-8', (length) => {
+it.each([15, 16, 8191, 8192])('refuses %i bytes that are not UTF-8', (length) => {
   const masked = { source: Buffer.alloc(length, 0xff), start: 0, end: length, key: 0 };
   const tell = (): void => tellText({ onMessage: jest.fn() }, masked);
   expect(tell).toThrow(ProtocolError);
@@ -98,5 +98,89 @@ describe('any other text', () => {
     whileTold(TEXT, bytes, TEXT);
     expect(bytesOfText(TEXT).toString()).toBe(TEXT);
     expect(bytesOfText(TEXT).buffer).not.toBe(bytes.buffer);
+  });
+});
+
+/** Where a text lies, masked, in the middle of a read. */
+function masked(text: string): MaskedBytes {
+  const end = 7 + Buffer.byteLength(text);
+  const source = Buffer.from(`another${text}, and more`);
+  applyMask(source, 7, end, KEY);
+  return { source, start: 7, end, key: KEY };
+}
+
+/** What is written for `text`, in the middle of other bytes. */
+function written(text: string): string {
+  const target = Buffer.alloc(3 * text.length + 2, 0x2e);
+  const end = 1 + writeText(target, text, 1);
+  expect(target.toString('latin1', 0, 1)).toBe('.');
+  expect(target.toString('latin1', end)).toBe('.'.repeat(target.length - end));
+  return target.toString('utf8', 1, end);
+}
+
+describe('a text that is written while it is told of', () => {
+  it.each(['', 'a', 'ü', 'a'.repeat(15), 'ü'.repeat(7), 'a'.repeat(16), 'ü'.repeat(8), TEXT])(
+    'is the same text: %j',
+    (text) => {
+      const heard: string[] = [];
+      const onMessage = (said: string): unknown => heard.push(said, written(said));
+      tellText({ onMessage }, masked(text));
+      expect(heard).toEqual([text, text]);
+    },
+  );
+
+  it('is written as the bytes it came as', () => {
+    let wrote = '';
+    const onMessage = (text: string): void => {
+      wrote = written(text);
+    };
+    // Not what it was decoded from, to tell the two apart.
+    tellDecoded({ onMessage }, 'ü'.repeat(40), Buffer.from('ö'.repeat(40)));
+    expect(wrote).toBe('ö'.repeat(40));
+  });
+
+  it('may be any other', () => {
+    const others = ['', 'ö'.repeat(40), 'ü'.repeat(41), 'u'.repeat(80), '€'.repeat(40)];
+    const heard: string[] = [];
+    const onMessage = (): unknown => heard.push(...others.map(written));
+    tellText({ onMessage }, masked('ü'.repeat(40)));
+    expect(heard).toEqual(others);
+  });
+
+  it.each(['a text', 'ö'.repeat(40), 'b'.repeat(100), TEXT])(
+    'is written as well when %j of another read was told of meanwhile',
+    (other) => {
+      const text = 'ü'.repeat(40);
+      const heard: string[] = [];
+      const onMessage = (): void => {
+        tellText({ onMessage: (said) => heard.push(written(said)) }, masked(other));
+        heard.push(written(text));
+      };
+      tellText({ onMessage }, masked(text));
+      expect(heard).toEqual([other, text]);
+    },
+  );
+
+  it('is written as well when a bad text of another read came meanwhile', () => {
+    const text = 'ü'.repeat(40);
+    const bad = { source: Buffer.alloc(100, 0xff), start: 0, end: 100, key: 0 };
+    let wrote = '';
+    const onMessage = (): void => {
+      expect(() => tellText({ onMessage: jest.fn() }, bad)).toThrow(ProtocolError);
+      wrote = written(text);
+    };
+    tellText({ onMessage }, masked(text));
+    expect(wrote).toBe(text);
+  });
+
+  it('is encoded when the memory it came in was given to somebody else', () => {
+    const heard: string[] = [];
+    const bytes = received(TEXT, 1);
+    const onMessage = (text: string): void => {
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+      heard.push(written(text), bytesOfText(text).toString());
+    };
+    tellDecoded({ onMessage }, TEXT, bytes);
+    expect(heard).toEqual([TEXT, TEXT]);
   });
 });

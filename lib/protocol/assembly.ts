@@ -4,7 +4,7 @@ import { ProtocolError } from './errors';
 import { MAX_CLIENT_HEADER } from './frame';
 import { applyMask, copyMasked, type MaskedBytes } from './mask';
 import { Opcode, type DataOpcode } from './opcode';
-import { tellLongText } from './relay';
+import { tellDecoded } from './relay';
 import { invalidText, Utf8Validator } from './utf8';
 
 /** An empty fragment costs its sender nothing, so it counts like this many. */
@@ -114,7 +114,7 @@ export class Assembly {
    */
   tell(sink: MessageSink): void {
     const message = this.finish();
-    if (typeof message === 'string') tellLongText(sink, message, this.payload);
+    if (typeof message === 'string') tellDecoded(sink, message, this.payload);
     else sink.onMessage(message, true);
   }
 

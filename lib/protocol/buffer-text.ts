@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer';
  */
 interface BufferText extends Buffer {
   latin1Slice(start: number, end: number): string;
+  latin1Write(text: string, at: number): number;
   utf8Write(text: string, at: number): number;
 }
 
@@ -21,3 +22,9 @@ export const writeUtf8: (target: Buffer, text: string, at: number) => number =
   'utf8Write' in Buffer.prototype
     ? (target, text, at) => (target as BufferText).utf8Write(text, at)
     : (target, text, at) => target.write(text, at);
+
+/** Writes a text that is ASCII, or Latin-1, a byte a character. Returns how many bytes it has. */
+export const writeLatin1: (target: Buffer, text: string, at: number) => number =
+  'latin1Write' in Buffer.prototype
+    ? (target, text, at) => (target as BufferText).latin1Write(text, at)
+    : (target, text, at) => target.write(text, at, 'latin1');

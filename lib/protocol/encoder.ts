@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { writeUtf8 } from './buffer-text';
 import { encodeHeader, MAX_SERVER_HEADER, serverHeaderSize } from './frame';
+import { writeText } from './relay';
 
 /** The most bytes of UTF-8 that one UTF-16 code unit becomes. */
 const MAX_UTF8_PER_UNIT = 3;
@@ -24,7 +24,7 @@ export function bytesFrameSize(length: number): number {
 export function encodeText(target: Buffer, at: number, first: number, text: string): number {
   // Nearly all text is ASCII: the header's size is guessed from the length, and mended if wrong.
   const guess = serverHeaderSize(text.length);
-  const length = writeUtf8(target, text, at + guess);
+  const length = writeText(target, text, at + guess);
   const size = serverHeaderSize(length);
   if (size !== guess) target.copyWithin(at + size, at + guess, at + guess + length);
   encodeHeader(target, at, first, length);

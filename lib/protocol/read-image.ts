@@ -42,3 +42,8 @@ export function unmaskedText(read: Buffer, start: number, end: number, key: numb
     ? latin1Of(bytes, start, end)
     : decodeText(bytes, start, end);
 }
+
+/** Where the texts of this read lie that are unmasked, of {@link MIN_MASKED} bytes or more; the places are the same. */
+export function unmaskedIn(read: Buffer): Buffer {
+  return maskMemory !== undefined && imaged === read ? maskMemory.bytes : read;
+}

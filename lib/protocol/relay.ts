@@ -1,10 +1,17 @@
 import { Buffer } from 'node:buffer';
+import { writeLatin1, writeUtf8 } from './buffer-text';
 import { detach } from './detach';
 import { applyMask, type MaskedBytes } from './mask';
-import { unmaskedText } from './read-image';
+import { MIN_MASKED } from './mask-memory';
+import { unmaskedIn, unmaskedText } from './read-image';
 import { decodeText } from './utf8';
 
-/** From this length on, encoding a text again takes longer than all this (bench/run.mjs, 16 KiB). */
+/*
+ * Who passes a text on while it is told of, as an echo or a relay does, sends the bytes it came as: UTF-8
+ * has one way to say a text, so nothing needs to be encoded again. Nothing is held any longer than that.
+ */
+
+/** A text of this many bytes is not copied to where it is decoded (bench/run.mjs, 16 KiB). */
 const LONG_TEXT = 8192;
 
 /** Who is told of messages. */
@@ -12,8 +19,13 @@ export interface TextSink {
   onMessage(data: string, isBinary: false): void;
 }
 
-/** The text that is being told of, and what it was decoded from. */
-let told: { readonly text: string; readonly bytes: Buffer } | undefined;
+const NONE: Buffer = Buffer.alloc(0);
+
+/** The text that is being told of, and where the bytes lie that it was decoded from. */
+let told: string | undefined;
+let toldIn = NONE;
+let toldStart = 0;
+let toldEnd = 0;
 
 /**
  * Tells of the text under a masking key; its bytes may be unmasked in place, and must not change after that.
@@ -21,28 +33,63 @@ let told: { readonly text: string; readonly bytes: Buffer } | undefined;
  * @throws ProtocolError 1007 when it is not UTF-8 (RFC 6455 §8.1)
  */
 export function tellText(sink: TextSink, { source, start, end, key }: MaskedBytes): void {
-  if (end - start < LONG_TEXT) {
-    sink.onMessage(unmaskedText(source, start, end, key), false);
-    return;
+  // The bytes of one that is being told of may lie where this one is decoded.
+  forget();
+  const length = end - start;
+  let text: string;
+  if (length < LONG_TEXT) {
+    text = unmaskedText(source, start, end, key);
+    // A shorter one is not there, and is encoded as soon as it is copied.
+    if (length >= MIN_MASKED) remember(text, unmaskedIn(source), start, end);
+  } else {
+    applyMask(source, start, end, key);
+    text = decodeText(source, start, end);
+    remember(text, source, start, end);
   }
-  applyMask(source, start, end, key);
-  tellLongText(sink, decodeText(source, start, end), source.subarray(start, end));
+  sink.onMessage(text, false);
+  forget();
 }
 
 /**
- * Tells of a text. Who passes it on meanwhile, as an echo or a relay does, sends the bytes it came as:
- * UTF-8 has one way to say a text, so nothing needs to be encoded again.
+ * Tells of a text.
  *
  * @param bytes - what the text was decoded from; they must not change any more
  */
-export function tellLongText(sink: TextSink, text: string, bytes: Buffer): void {
-  told = { text, bytes };
+export function tellDecoded(sink: TextSink, text: string, bytes: Buffer): void {
+  remember(text, bytes, 0, bytes.length);
   sink.onMessage(text, false);
-  // Not held any longer; inside of another text that is told of, that one is encoded again.
+  forget();
+}
+
+function remember(text: string, bytes: Buffer, start: number, end: number): void {
+  told = text;
+  toldIn = bytes;
+  toldStart = start;
+  toldEnd = end;
+}
+
+/** Also while another text is told of, further out: that one is encoded again. */
+function forget(): void {
   told = undefined;
+  toldIn = NONE;
 }
 
 /** A text as UTF-8. Not to be changed: others may hold the same bytes. */
 export function bytesOfText(text: string): Buffer {
-  return told?.text === text ? detach(told.bytes) : Buffer.from(text);
+  return isTold(text) ? detach(toldIn.subarray(toldStart, toldEnd)) : Buffer.from(text);
+}
+
+/** Writes a text as UTF-8; there must be room for all of it. Returns how many bytes it has. */
+export function writeText(target: Buffer, text: string, at: number): number {
+  if (!isTold(text)) return writeUtf8(target, text, at);
+  const length = toldEnd - toldStart;
+  // As many bytes as UTF-16 code units: ASCII, which no copy is faster for than this.
+  if (length === text.length) return writeLatin1(target, text, at);
+  target.set(toldIn.subarray(toldStart, toldEnd), at);
+  return length;
+}
+
+function isTold(text: string): boolean {
+  // The memory of a read has no length any more when a handler has transferred it to a worker.
+  return text === told && toldEnd <= toldIn.length;
 }
