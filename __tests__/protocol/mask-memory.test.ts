@@ -42,6 +42,17 @@ describe('memory to mask in (§5.3)', () => {
     expect(memory.bytes).toHaveLength(2 * PAGE);
   });
 
+  it.each([
+    [0, 0],
+    [3, 5],
+    [PAGE, PAGE],
+  ])('shows what is there: from %i, %i octets', (at, length) => {
+    randomFillSync(memory.bytes);
+    const view = memory.view(at, length);
+    expect(memory.bytes.subarray(at, at + length).equals(view)).toBe(true);
+    expect(view.buffer).toBe(memory.bytes.buffer);
+  });
+
   it.each([0, 3, 1000, PAGE])('follows the octet-wise rule at %i, for any length', (at) => {
     const { bytes, mask } = memory;
     for (const length of LENGTHS) {

@@ -268,10 +268,9 @@ describe('WebAssembly', () => {
     [2 * PAGE, [PAGE, PAGE]],
   ])('is asked from 512 octets on: for %i to mask %j', (length, counts) => {
     const mask = jest.fn<boolean, Parameters<MaskMemory['mask']>>();
-    const { applyMask: apply, copyMasked: copy } = loadWith({
-      bytes: Buffer.alloc(2 * PAGE),
-      mask,
-    });
+    const bytes = Buffer.alloc(2 * PAGE);
+    const view: MaskMemory['view'] = (at, count) => bytes.subarray(at, at + count);
+    const { applyMask: apply, copyMasked: copy } = loadWith({ bytes, mask, view });
     const [source, target] = [Buffer.alloc(length + 3), Buffer.alloc(length + 1)];
     const key = number('37fa213d');
     const asked = counts.map((count) => [BLOCK_AT, count, key]);

@@ -4,7 +4,7 @@ import { applyMask } from '../../lib/protocol/mask';
 import * as maskMemoryModule from '../../lib/protocol/mask-memory';
 import { PAGE } from '../../lib/protocol/mask-memory';
 import type * as readImage from '../../lib/protocol/read-image';
-import { forgetRead, unmaskedText } from '../../lib/protocol/read-image';
+import { copyUnmasked, forgetRead, imageOf, unmaskedText } from '../../lib/protocol/read-image';
 
 const KEY = 0x37fa213d;
 
@@ -36,6 +36,17 @@ function expectTexts(read: Buffer, places: readonly Place[], module = { unmasked
   }
 }
 
+/** The same of bytes that are copied out; those of the read and around the copy stay as they were. */
+function expectCopies(read: Buffer, places: readonly Place[], module = { copyUnmasked }): void {
+  const before = Buffer.from(read);
+  for (const { text, start, end } of places) {
+    const target = Buffer.alloc(end - start + 2, 0x2e);
+    module.copyUnmasked({ source: read, start, end, key: KEY }, target, 1);
+    expect(target.equals(Buffer.from(`.${text}.`))).toBe(true);
+  }
+  expect(read.equals(before)).toBe(true);
+}
+
 /** The module as it is where WebAssembly is missing. */
 function loadWithout(): typeof readImage {
   let loaded!: typeof readImage;
@@ -51,9 +62,9 @@ function loadWithout(): typeof readImage {
 beforeEach(forgetRead);
 
 describe.each([
-  ['with WebAssembly', { unmaskedText, forgetRead }],
+  ['with WebAssembly', { copyUnmasked, forgetRead, unmaskedText }],
   ['without it', loadWithout()],
-])('the texts of a read, %s', (_where, module) => {
+])('the messages of a read, %s', (_where, module) => {
   it.each([
     ['ASCII', 'abcdefg'],
     ['characters of one to four bytes', 'a€é😀'],
@@ -64,11 +75,14 @@ describe.each([
     const even = texts.filter((text) => Buffer.from(text).toString() === text);
     for (const text of even) {
       module.forgetRead();
-      const { read, places } = readWith([text]);
-      expectTexts(read, places, module);
+      const { read, places } = readWith([text, text]);
+      expectCopies(read, places.slice(0, 1), module);
+      expectTexts(read, places.slice(1), module);
     }
-    module.forgetRead();
     const { read, places } = readWith(even.slice(0, 100));
+    module.forgetRead();
+    expectCopies(read, places, module);
+    module.forgetRead();
     expectTexts(read, places, module);
   });
 
@@ -88,6 +102,7 @@ describe.each([
   it('may be more than a page together', () => {
     const { read, places } = readWith(Array<string>(30).fill('x'.repeat(3000)));
     expect(read.length).toBeGreaterThan(PAGE);
+    expectCopies(read, places, module);
     expectTexts(read, places, module);
   });
 });
@@ -109,9 +124,23 @@ describe('the image of a read', () => {
     const { read, places } = readWith([LONG, LONG, LONG]);
     const { bytes } = maskMemoryModule.maskMemory!;
     const set = jest.spyOn(bytes, 'set');
-    expectTexts(read, places);
+    expectTexts(read, places.slice(0, 1));
+    expectCopies(read, places.slice(1, 2));
+    expectTexts(read, places.slice(2));
     expect(set).toHaveBeenCalledTimes(1);
     set.mockRestore();
+  });
+
+  it('is known until another read takes its place, or it is forgotten', () => {
+    const [one, two] = [readWith([LONG]), readWith([LONG])];
+    expect(imageOf(one.read)).toBeUndefined();
+    expectTexts(one.read, one.places);
+    const [{ start, end }] = one.places as [Place];
+    expect(imageOf(one.read)?.toString('utf8', start, end)).toBe(LONG);
+    expectCopies(two.read, two.places);
+    expect([imageOf(one.read), imageOf(two.read)]).toEqual([undefined, expect.any(Buffer)]);
+    forgetRead();
+    expect(imageOf(two.read)).toBeUndefined();
   });
 
   it('gives way to another read, and is made again after that', () => {
@@ -154,7 +183,9 @@ describe('the image of a read', () => {
         for (const which of order) {
           const { read, places } = reads[which]!;
           const place = places.shift();
-          if (place !== undefined) expectTexts(read, [place]);
+          const expectMessages =
+            place !== undefined && place.end % 2 === 0 ? expectCopies : expectTexts;
+          if (place !== undefined) expectMessages(read, [place]);
         }
       }),
     );

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../lib/protocol/errors';
 import { applyMask, type MaskedBytes } from '../../lib/protocol/mask';
+import { copyUnmasked } from '../../lib/protocol/read-image';
 import { bytesOfText, tellDecoded, tellText, writeText } from '../../lib/protocol/relay';
 
 const KEY = 0x37fa213d;
@@ -158,6 +159,20 @@ describe('a text that is written while it is told of', () => {
       };
       tellText({ onMessage }, masked(text));
       expect(heard).toEqual([other, text]);
+    },
+  );
+
+  it.each([Buffer.alloc(20, 'b'), Buffer.alloc(9000, 'b')])(
+    'is written as well when bytes of another read were copied meanwhile',
+    (source) => {
+      const text = 'ü'.repeat(40);
+      let wrote = '';
+      const onMessage = (): void => {
+        copyUnmasked({ source, start: 0, end: source.length, key: KEY }, Buffer.alloc(9000), 0);
+        wrote = written(text);
+      };
+      tellText({ onMessage }, masked(text));
+      expect(wrote).toBe(text);
     },
   );
 

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { applyMask, copyMasked, type MaskedBytes } from './mask';
+import { applyMask, type MaskedBytes } from './mask';
+import { copyUnmasked } from './read-image';
 
 /** A payload smaller than this part of the memory it lies in is copied out, not passed on. */
 const KEEP_FRACTION = 4;
@@ -15,7 +16,8 @@ let used = 0;
 
 /** Whether keeping so few of these bytes would keep much more memory than they are. */
 function pins(bytes: Buffer, length: number): boolean {
-  return length * KEEP_FRACTION < bytes.buffer.byteLength;
+  // Its memory is at least as long, and takes longer to ask for.
+  return length * KEEP_FRACTION < bytes.length || length * KEEP_FRACTION < bytes.buffer.byteLength;
 }
 
 /** The bytes themselves, or a copy where passing them on would pin much more memory than they are. */
@@ -30,7 +32,7 @@ export function copyOf(bytes: Buffer): Buffer {
   return copy;
 }
 
-/** The same for bytes under a masking key, which is applied on the way, in place or in the copy. */
+/** The same for bytes of the read at hand under a masking key, which is applied in place or to the copy. */
 export function detachUnmasked(masked: MaskedBytes): Buffer {
   const { source, start, end, key } = masked;
   if (!pins(source, end - start)) {
@@ -38,7 +40,7 @@ export function detachUnmasked(masked: MaskedBytes): Buffer {
     return source.subarray(start, end);
   }
   const copy = allocate(end - start);
-  copyMasked(masked, copy, 0);
+  copyUnmasked(masked, copy, 0);
   return copy;
 }
 

@@ -72,7 +72,7 @@ export function rotateKey(key: number, count: number): number {
 }
 
 function copyByBlocks(
-  { bytes, mask }: MaskMemory,
+  { bytes, mask, view }: MaskMemory,
   { source, start, end, key }: MaskedBytes,
   target: Buffer,
   at: number,
@@ -81,7 +81,7 @@ function copyByBlocks(
     const count = Math.min(PAGE, end - from);
     bytes.set(source.subarray(from, from + count), BLOCK_AT);
     mask(BLOCK_AT, Math.max(MIN_MASKED, count), key);
-    target.set(bytes.subarray(BLOCK_AT, BLOCK_AT + count), at + from - start);
+    target.set(view(BLOCK_AT, count), at + from - start);
   }
 }
 

@@ -3,7 +3,7 @@ import { writeLatin1, writeUtf8 } from './buffer-text';
 import { detach } from './detach';
 import { applyMask, type MaskedBytes } from './mask';
 import { MIN_MASKED } from './mask-memory';
-import { unmaskedIn, unmaskedText } from './read-image';
+import { imageOf, unmaskedText } from './read-image';
 import { decodeText } from './utf8';
 
 /*
@@ -21,9 +21,11 @@ export interface TextSink {
 
 const NONE: Buffer = Buffer.alloc(0);
 
-/** The text that is being told of, and where the bytes lie that it was decoded from. */
+/** The text that is being told of, and where the bytes lie that it was decoded from: */
 let told: string | undefined;
+/** In this memory, or in the image of this read. */
 let toldIn = NONE;
+let isInImage = false;
 let toldStart = 0;
 let toldEnd = 0;
 
@@ -33,14 +35,14 @@ let toldEnd = 0;
  * @throws ProtocolError 1007 when it is not UTF-8 (RFC 6455 §8.1)
  */
 export function tellText(sink: TextSink, { source, start, end, key }: MaskedBytes): void {
-  // The bytes of one that is being told of may lie where this one is decoded.
-  forget();
-  const length = end - start;
   let text: string;
-  if (length < LONG_TEXT) {
+  if (end - start < LONG_TEXT) {
     text = unmaskedText(source, start, end, key);
-    // A shorter one is not there, and is encoded as soon as it is copied.
-    if (length >= MIN_MASKED) remember(text, unmaskedIn(source), start, end);
+    // A shorter one is encoded as soon as it is copied.
+    if (end - start >= MIN_MASKED) {
+      remember(text, source, start, end);
+      isInImage = imageOf(source) !== undefined;
+    }
   } else {
     applyMask(source, start, end, key);
     text = decodeText(source, start, end);
@@ -66,6 +68,7 @@ function remember(text: string, bytes: Buffer, start: number, end: number): void
   toldIn = bytes;
   toldStart = start;
   toldEnd = end;
+  isInImage = false;
 }
 
 /** Also while another text is told of, further out: that one is encoded again. */
@@ -76,20 +79,26 @@ function forget(): void {
 
 /** A text as UTF-8. Not to be changed: others may hold the same bytes. */
 export function bytesOfText(text: string): Buffer {
-  return isTold(text) ? detach(toldIn.subarray(toldStart, toldEnd)) : Buffer.from(text);
+  const memory = memoryOf(text);
+  if (memory === undefined) return Buffer.from(text);
+  return detach(memory.subarray(toldStart, toldEnd));
 }
 
 /** Writes a text as UTF-8; there must be room for all of it. Returns how many bytes it has. */
 export function writeText(target: Buffer, text: string, at: number): number {
-  if (!isTold(text)) return writeUtf8(target, text, at);
+  const memory = memoryOf(text);
+  if (memory === undefined) return writeUtf8(target, text, at);
   const length = toldEnd - toldStart;
   // As many bytes as UTF-16 code units: ASCII, which no copy is faster for than this.
   if (length === text.length) return writeLatin1(target, text, at);
-  target.set(toldIn.subarray(toldStart, toldEnd), at);
+  target.set(memory.subarray(toldStart, toldEnd), at);
   return length;
 }
 
-function isTold(text: string): boolean {
+/** Where the bytes of this text are at hand, from `toldStart` to `toldEnd`. */
+function memoryOf(text: string): Buffer | undefined {
+  if (text !== told) return undefined;
+  if (isInImage) return imageOf(toldIn);
   // The memory of a read has no length any more when a handler has transferred it to a worker.
-  return text === told && toldEnd <= toldIn.length;
+  return toldEnd <= toldIn.length ? toldIn : undefined;
 }
