@@ -38,6 +38,12 @@ export const EQUIVALENTS = [
   },
   {
     file: 'buffer-text',
+    from: "'latin1Write'",
+    to: '""',
+    why: 'the documented method stands in and does the same',
+  },
+  {
+    file: 'buffer-text',
     from: "'utf8Write'",
     to: '""',
     why: 'the documented method stands in and does the same',
@@ -257,5 +263,35 @@ export const EQUIVALENTS = [
     from: 'output.length === 0',
     to: 'false',
     why: 'nothing is put together with what there is, which costs a copy',
+  },
+  {
+    file: 'detach',
+    from: 'length * KEEP_FRACTION < bytes.length',
+    to: 'false',
+    why: 'its memory is at least as long, so what is asked next says the same',
+  },
+  {
+    file: 'read-image',
+    from: 'memory === undefined',
+    to: 'true',
+    why: 'in copyUnmasked, copyMasked does the same with a copy more',
+  },
+  {
+    file: 'read-image',
+    from: 'maskMemory?.bytes',
+    to: 'maskMemory.bytes',
+    why: 'without it, no read has an image',
+  },
+  {
+    file: 'relay',
+    from: 'length === text.length',
+    to: 'false',
+    why: 'the copy behind it writes the same bytes, in more time',
+  },
+  {
+    file: 'relay',
+    from: 'false',
+    to: 'true',
+    why: 'where isInImage is declared: it is set whenever a text is told of',
   },
 ];

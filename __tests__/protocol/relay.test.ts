@@ -1,6 +1,8 @@
 import { ProtocolError } from '../../lib/protocol/errors';
 import { applyMask, type MaskedBytes } from '../../lib/protocol/mask';
+import * as maskMemoryModule from '../../lib/protocol/mask-memory';
 import { copyUnmasked } from '../../lib/protocol/read-image';
+import type * as relay from '../../lib/protocol/relay';
 import { bytesOfText, tellDecoded, tellText, writeText } from '../../lib/protocol/relay';
 
 const KEY = 0x37fa213d;
@@ -102,6 +104,24 @@ describe('any other text', () => {
   });
 });
 
+interface BufferText {
+  utf8Write(text: string, at: number): number;
+}
+
+/** The module as it is where WebAssembly is missing. */
+function loadWithout(): typeof relay {
+  let loaded!: typeof relay;
+  jest.isolateModules(() => {
+    jest.doMock('../../lib/protocol/mask-memory', () => ({
+      ...maskMemoryModule,
+      maskMemory: undefined,
+    }));
+    loaded = jest.requireActual<typeof relay>('../../lib/protocol/relay');
+    jest.dontMock('../../lib/protocol/mask-memory');
+  });
+  return loaded;
+}
+
 /** Where a text lies, masked, in the middle of a read. */
 function masked(text: string): MaskedBytes {
   const end = 7 + Buffer.byteLength(text);
@@ -138,6 +158,22 @@ describe('a text that is written while it is told of', () => {
     // Not what it was decoded from, to tell the two apart.
     tellDecoded({ onMessage }, 'ü'.repeat(40), Buffer.from('ö'.repeat(40)));
     expect(wrote).toBe('ö'.repeat(40));
+  });
+
+  it.each([
+    ['with WebAssembly', { tellText, writeText }],
+    ['without it', loadWithout()],
+  ])('is not encoded again from 16 bytes on, %s', (_where, module) => {
+    const encode = jest.spyOn(Buffer.prototype as unknown as BufferText, 'utf8Write');
+    const timesEncoded = [15, 16, 17, 100, 8191, 8192].map((length) => {
+      const message = masked('ü'.repeat(length >> 1).padEnd(length - (length >> 1), '.'));
+      const target = Buffer.alloc(8192);
+      encode.mockClear();
+      module.tellText({ onMessage: (text) => module.writeText(target, text, 0) }, message);
+      return encode.mock.calls.length;
+    });
+    encode.mockRestore();
+    expect(timesEncoded).toEqual([1, 0, 0, 0, 0, 0]);
   });
 
   it('may be any other', () => {
