@@ -4,24 +4,25 @@ import { goalsTable } from './goals.mjs';
 import { chartOf } from './chart.mjs';
 import { columnsOf, headOf, rowsOf } from './tables.mjs';
 
-const METHOD = `CPU is that of the server process, user and system, for each message (echo), delivery (fan-out: one
-message to one receiver) or handshake, in microseconds. The ratio is that of ws with bufferutil to the row's
-server in the same round, so more is better and ws with bufferutil is 1; its spread over the rounds is beside
-it. All figures are medians of the rounds. A dash is what was not measured.
+const METHOD = `CPU is that of the server process, user and system, for each message (echo), delivery (fan-out: one message to
+one receiver) or handshake, in microseconds. The ratio is that of ws with bufferutil to the row's server in the
+same round, so more is better and ws with bufferutil is 1; its spread over the rounds is beside it. All figures
+are medians of the rounds. A dash is what was not measured.
 
-Every server is a process of its own, and they take turns in each round, so that a change in the machine's
-speed meets all of them. attach-websocket runs as in an app: the built package, an Express 5 app, one route, default
-options. ws runs without Express, as its documentation shows it, with \`perMessageDeflate\` off except where
-it is measured; express-ws runs on Express 4. \`net\` answers the handshake and then sends back what comes,
-with no protocol at all. Text comes to a handler of attach-websocket as a string, and to one of ws as a Buffer,
-which its echo sends back unread: what a string takes is in one and not in the other. The load client is one more
-process: raw connections, frames masked beforehand; it compares the first echo of each connection byte for byte,
-and counts the others.
+Every server is a process of its own, started anew as often as is said above, and they take turns in each round,
+so that a change in the machine's speed meets all of them. attach-websocket runs as in an app: the built
+package, an Express 5 app, one route, default options. ws runs without Express, as its documentation shows it,
+with \`perMessageDeflate\` off except where it is measured; express-ws runs on Express 4. \`net\` answers the
+handshake and then sends back what comes, with no protocol at all. Text comes to a handler of attach-websocket
+as a string, and to one of ws as a Buffer, which its echo sends back unread: what a string takes is in one and
+not in the other. "text read" is a ws whose handler makes the string as well, and sends back the Buffer. The
+load client is one more process: raw connections, frames masked beforehand; it compares the first echo of each
+connection byte for byte, and counts the others.
 
-Every server holds 100,000 small objects besides, as an app holds something: below 8 MB of old objects V8 begins
-no incremental collection, ws alone is just below that and Express just above, and rows with large messages would
-compare that. With \`BENCH_OBJECTS=0\` they are left out; a bare ws then takes about two thirds of the time for
-messages of 64 KiB, 64 × 16. Memory of a connection is measured without them.
+Every server holds 500,000 small objects besides, 35 MB, as an app holds something. Where a process holds
+nothing, V8 marks the whole heap each time that 32 MB of reads and messages have piled up outside of it, or
+never, by chance: two processes of one build then take one time or twice that, whichever server it is. With
+\`BENCH_OBJECTS=0\` they are left out. Memory of a connection is measured without them.
 
 "64 × 16" is 64 connections with 16 messages under way on each. Messages under way are limited to 1 MiB a
 connection and 64 MiB in all. Compressed fan-out compresses every message (threshold 0 for all servers); where
