@@ -9,7 +9,7 @@ import { PEERS } from './peers.mjs';
  * Two processes of one build differ by up to 20 %, by where their memory lies.
  */
 export const FULL = { processes: 3, rounds: 2, warmup: 0.2, seconds: 0.5 };
-export const QUICK = { processes: 1, rounds: 3, warmup: 0.1, seconds: 0.25 };
+export const QUICK = { processes: 1, rounds: 3, warmup: 0.1, seconds: 0.2 };
 
 /** What each present peer reached: name → the results of its rounds. */
 export async function measure(scenario, pace, profileInto) {
