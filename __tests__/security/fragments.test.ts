@@ -46,7 +46,8 @@ const recount: Weakening = {
 };
 const viewsKept: Weakening = {
   file: 'protocol/detach.ts',
-  replace: 'return length * KEEP_FRACTION < bytes.buffer.byteLength;',
+  replace:
+    'return length * KEEP_FRACTION < bytes.length || length * KEEP_FRACTION < bytes.buffer.byteLength;',
   by: 'return false;',
 };
 
