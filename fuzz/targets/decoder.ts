@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Decoder, type DecoderLimits, type DecoderSink } from '../../lib/protocol/decoder';
 import type { DeflateTerms } from '../../lib/protocol/deflate';
+import { encodeText, textFrameRoom } from '../../lib/protocol/encoder';
 import { ProtocolError } from '../../lib/protocol/errors';
 import { Inflater } from '../../lib/protocol/inflater';
 import { allocatedBy, law, sameLines, type Target } from '../law';
@@ -37,6 +38,17 @@ function setupOf(input: Buffer): Setup {
   };
 }
 
+const FINAL_TEXT = 0x81;
+
+const encoded = Buffer.alloc(textFrameRoom(1_048_576));
+
+/** While a text is told of, the bytes that it came as are what is written for it (`protocol/relay.ts`). */
+function echo(text: string): void {
+  const end = encodeText(encoded, 0, FINAL_TEXT, text);
+  const start = end - Buffer.byteLength(text);
+  law(encoded.toString('utf8', start, end) === text, 'a text goes out as it came');
+}
+
 const describe = (data: string | Buffer, isBinary: boolean): string => {
   law(isBinary === Buffer.isBuffer(data), 'isBinary says what the data is');
   return typeof data === 'string' ? `text ${data}` : `binary ${data.toString('hex')}`;
@@ -64,6 +76,7 @@ class Listener implements DecoderSink {
   onMessage(data: string | Buffer, isBinary: boolean): void {
     law(Buffer.byteLength(data) <= this.#setup.limits.maxPayload, 'no message above maxPayload');
     this.#hear(describe(data, isBinary));
+    if (typeof data === 'string') echo(data);
   }
 
   onCompressed(payload: Buffer, isBinary: boolean): void {
