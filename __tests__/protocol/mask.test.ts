@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
 import fc from 'fast-check';
-import type * as maskModule from '../../lib/protocol/mask';
 import { applyMask, rotateKey } from '../../lib/protocol/mask';
 import * as maskMemoryModule from '../../lib/protocol/mask-memory';
 import { BLOCK_AT, PAGE, type MaskMemory } from '../../lib/protocol/mask-memory';
 import { hex } from '../support/bytes';
+import { loadWith } from './with-mask-memory';
 
 /** §5.3 word for word: octet i of the payload and octet i MOD 4 of the key. */
 function masked(payload: Buffer, key: string): Buffer {
@@ -221,22 +221,11 @@ describe('the words that memory is looked at in', () => {
   });
 });
 
-/** The module as it is where WebAssembly gives this. */
-function loadWith(maskMemory: MaskMemory | undefined): typeof maskModule {
-  let loaded!: typeof maskModule;
-  jest.isolateModules(() => {
-    jest.doMock('../../lib/protocol/mask-memory', () => ({ ...maskMemoryModule, maskMemory }));
-    loaded = jest.requireActual<typeof maskModule>('../../lib/protocol/mask');
-    jest.dontMock('../../lib/protocol/mask-memory');
-  });
-  return loaded;
-}
-
 describe.each([
   ['with WebAssembly', maskMemoryModule.maskMemory],
   ['without it', undefined],
 ])('§5.3 a payload of any length, %s', (_name, maskMemory) => {
-  const { applyMask: apply, copyMasked: copy } = loadWith(maskMemory);
+  const { applyMask: apply, copyMasked: copy } = loadWith('mask', maskMemory);
   const key = number('37fa213d');
 
   it.each([0, 1, 15, 47, 48, 64, 511, 512, 513, 4096, 65_535, 65_536, 65_537, 200_003])(
@@ -270,7 +259,11 @@ describe('WebAssembly', () => {
     const mask = jest.fn<boolean, Parameters<MaskMemory['mask']>>();
     const bytes = Buffer.alloc(2 * PAGE);
     const view: MaskMemory['view'] = (at, count) => bytes.subarray(at, at + count);
-    const { applyMask: apply, copyMasked: copy } = loadWith({ bytes, mask, view });
+    const { applyMask: apply, copyMasked: copy } = loadWith('mask', {
+      bytes,
+      mask,
+      view,
+    });
     const [source, target] = [Buffer.alloc(length + 3), Buffer.alloc(length + 1)];
     const key = number('37fa213d');
     const asked = counts.map((count) => [BLOCK_AT, count, key]);

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { applyMask } from '../../lib/protocol/mask';
 import * as maskMemoryModule from '../../lib/protocol/mask-memory';
 import { PAGE } from '../../lib/protocol/mask-memory';
-import type * as readImage from '../../lib/protocol/read-image';
 import { copyUnmasked, forgetRead, imageOf, unmaskedText } from '../../lib/protocol/read-image';
+import { loadWith } from './with-mask-memory';
 
 const KEY = 0x37fa213d;
 
@@ -47,23 +47,11 @@ function expectCopies(read: Buffer, places: readonly Place[], module = { copyUnm
   expect(read.equals(before)).toBe(true);
 }
 
-/** The module as it is where WebAssembly is missing. */
-function loadWithout(): typeof readImage {
-  let loaded!: typeof readImage;
-  jest.isolateModules(() => {
-    const without = { ...maskMemoryModule, maskMemory: undefined };
-    jest.doMock('../../lib/protocol/mask-memory', () => without);
-    loaded = jest.requireActual<typeof readImage>('../../lib/protocol/read-image');
-    jest.dontMock('../../lib/protocol/mask-memory');
-  });
-  return loaded;
-}
-
 beforeEach(forgetRead);
 
 describe.each([
   ['with WebAssembly', { copyUnmasked, forgetRead, unmaskedText }],
-  ['without it', loadWithout()],
+  ['without it', loadWith('read-image', undefined)],
 ])('the messages of a read, %s', (_where, module) => {
   it.each([
     ['ASCII', 'abcdefg'],

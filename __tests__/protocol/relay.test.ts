@@ -1,9 +1,8 @@
 import { ProtocolError } from '../../lib/protocol/errors';
 import { applyMask, type MaskedBytes } from '../../lib/protocol/mask';
-import * as maskMemoryModule from '../../lib/protocol/mask-memory';
 import { copyUnmasked } from '../../lib/protocol/read-image';
-import type * as relay from '../../lib/protocol/relay';
 import { bytesOfText, tellDecoded, tellText, writeText } from '../../lib/protocol/relay';
+import { loadWith } from './with-mask-memory';
 
 const KEY = 0x37fa213d;
 
@@ -108,20 +107,6 @@ interface BufferText {
   utf8Write(text: string, at: number): number;
 }
 
-/** The module as it is where WebAssembly is missing. */
-function loadWithout(): typeof relay {
-  let loaded!: typeof relay;
-  jest.isolateModules(() => {
-    jest.doMock('../../lib/protocol/mask-memory', () => ({
-      ...maskMemoryModule,
-      maskMemory: undefined,
-    }));
-    loaded = jest.requireActual<typeof relay>('../../lib/protocol/relay');
-    jest.dontMock('../../lib/protocol/mask-memory');
-  });
-  return loaded;
-}
-
 /** Where a text lies, masked, in the middle of a read. */
 function masked(text: string): MaskedBytes {
   const end = 7 + Buffer.byteLength(text);
@@ -162,7 +147,7 @@ describe('a text that is written while it is told of', () => {
 
   it.each([
     ['with WebAssembly', { tellText, writeText }],
-    ['without it', loadWithout()],
+    ['without it', loadWith('relay', undefined)],
   ])('is not encoded again from 16 bytes on, %s', (_where, module) => {
     const encode = jest.spyOn(Buffer.prototype as unknown as BufferText, 'utf8Write');
     const timesEncoded = [15, 16, 17, 100, 8191, 8192].map((length) => {
